@@ -1,0 +1,1 @@
+"""The conversation itself: routing, dialogs, sessions, deadlines. It knows no particular service."""

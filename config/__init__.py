@@ -1,0 +1,1 @@
+"""Settings, read once, and the catalogues an operator may edit."""

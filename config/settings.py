@@ -1,0 +1,248 @@
+"""Settings (`contract.md` 2): one TOML file, overridden by `WEIZHENG_SECTION__KEY`.
+
+Every value is checked before anything starts; a wrong one stops the process with a sentence
+that names the setting and the remedy.
+"""
+
+import base64
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from domain.clock import parse_hours
+from domain.errors import ConfigError
+
+DEFAULT_FILE = Path("config/settings.toml")
+ENV_PREFIX = "WEIZHENG_"
+FIELD_KEY_BYTES = 96
+TRIAL_MARK = "trying-out-only"  # the keys that ship with the project carry it
+
+
+def _one_hour_range(value: Any) -> Any:
+    return parse_hours(value) if isinstance(value, str) else value
+
+
+HourRange = Annotated[tuple[time, time] | None, BeforeValidator(_one_hour_range)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    public_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^\s/]+")
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service under its public address."""
+        return self.public_url.split("//")[1].split(":")[0].split("/")[0] in (
+            "127.0.0.1",
+            "localhost",
+            "[",
+        )
+
+
+class MongoSettings(_Section):
+    uri: str = Field("embedded", pattern=r"^(embedded$|mongodb(\+srv)?://)")
+    database: str = Field("weizheng", pattern=r"^[A-Za-z0-9_-]{1,38}$")
+
+
+class RedisSettings(_Section):
+    url: str = Field("embedded", pattern=r"^(embedded$|rediss?://|unix://)")
+
+
+class StorageSettings(_Section):
+    data_dir: Path = Path("var")
+
+
+class SecuritySettings(_Section):
+    secret_key: SecretStr = Field(description="sessions, CSRF", min_length=16)
+    field_key: SecretStr = Field(description="base64 of 96 random bytes")
+
+    @field_validator("field_key")
+    @classmethod
+    def _is_96_bytes(cls, value: SecretStr) -> SecretStr:
+        try:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+        except ValueError as error:
+            raise ValueError("is not base64") from error
+        if len(key) != FIELD_KEY_BYTES:
+            raise ValueError(f"holds {len(key)} bytes instead of {FIELD_KEY_BYTES}")
+        return value
+
+    @property
+    def master_key(self) -> bytes:
+        """The 96 bytes under which the field keys are kept."""
+        return base64.b64decode(self.field_key.get_secret_value())
+
+    @property
+    def is_for_trying_out(self) -> bool:
+        """Whether these are the keys that everyone can read in the repository."""
+        return TRIAL_MARK in self.secret_key.get_secret_value()
+
+
+class PushSettings(_Section):
+    """Pace and patience of the push engine. `per_second` is a ceiling per account."""
+
+    per_second: int = Field(200, ge=1, le=100_000)
+    quiet_hours: HourRange = (time(22), time(7))
+    batch_size: int = Field(500, ge=1, le=5_000)
+    sub_chunk: int = Field(25, ge=1, le=500)
+    concurrency: int = Field(8, ge=1, le=256)  # sub-chunks in flight per process
+    lease_seconds: float = Field(10.0, ge=1, le=300)
+
+
+class TemplateSettings(_Section):
+    """Our template name → this account's WeChat template."""
+
+    id: str = Field(min_length=1)
+    fields: Mapping[str, str]  # WeChat key → our data name
+
+
+class AccountSettings(_Section):
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    name: str = ""
+    app_id: str = Field(pattern=r"^wx[0-9a-zA-Z]{6,30}$")
+    app_secret: SecretStr = Field(min_length=1)
+    token: SecretStr = Field(min_length=3, max_length=32)
+    encoding_aes_key: SecretStr | None = None
+    previous_encoding_aes_key: SecretStr | None = None  # still accepted during rotation
+    mode: Literal["plain", "compatible", "safe"] = "safe"
+    api_base: str = Field("https://api.weixin.qq.com", pattern=r"^https?://")
+    templates: Mapping[str, TemplateSettings] = Field(default_factory=dict)
+
+    @field_validator("encoding_aes_key", "previous_encoding_aes_key")
+    @classmethod
+    def _is_43_characters(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value()
+        if len(text) != 43 or not text.isascii() or not text.isalnum():
+            raise ValueError("must be exactly 43 letters and digits")
+        return value
+
+    @model_validator(mode="after")
+    def _safe_needs_its_key(self) -> "AccountSettings":
+        if self.mode != "plain" and self.encoding_aes_key is None:
+            raise ValueError(f"encoding_aes_key is missing, and mode {self.mode!r} needs it")
+        return self
+
+
+class DepartmentSettings(_Section):
+    """Where a department's system answers."""
+
+    base_url: str = Field(pattern=r"^https?://")
+    secret: SecretStr | None = None  # signs our requests
+
+
+class Settings(_Section):
+    """Everything a process needs to know before it starts."""
+
+    server: ServerSettings = ServerSettings()
+    mongo: MongoSettings = MongoSettings()
+    redis: RedisSettings = RedisSettings()
+    storage: StorageSettings = StorageSettings()
+    security: SecuritySettings
+    push: PushSettings = PushSettings()
+    accounts: tuple[AccountSettings, ...] = ()
+    departments: Mapping[str, DepartmentSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _accounts_differ(self) -> "Settings":
+        ids = [account.id for account in self.accounts]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two [[accounts]] have the same id")
+        if self.security.is_for_trying_out and not self.server.is_local:
+            raise ValueError(
+                "security.secret_key and security.field_key are the public ones for trying out, "
+                "and server.public_url is not this machine: make your own with "
+                "`openssl rand -base64 48` and `openssl rand -base64 96`"
+            )
+        return self
+
+    def account(self, account_id: str) -> AccountSettings:
+        """Return one account's settings; `ConfigError` names those there are."""
+        for account in self.accounts:
+            if account.id == account_id:
+                return account
+        known = ", ".join(account.id for account in self.accounts) or "none"
+        raise ConfigError(f"there is no account {account_id!r} in the settings (known: {known})")
+
+
+def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file and the environment, or raise `ConfigError` with one sentence."""
+    env = os.environ if env is None else env
+    path = file or Path(env.get("WEIZHENG_CONFIG", DEFAULT_FILE))
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"the settings file {path} does not exist: pass --config FILE or copy "
+            "config/settings.toml"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
+    for name, value in env.items():
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            _override(content, name, value)
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, path)) from error
+
+
+def _override(content: dict[str, Any], name: str, value: str) -> None:
+    """Put `WEIZHENG_PUSH__PER_SECOND=50` in its place; `ACCOUNTS__0__TOKEN` works too."""
+    *path, last = name.removeprefix(ENV_PREFIX).lower().split("__")
+    place: Any = content
+    for part in path:
+        if isinstance(place, list):
+            if not part.isdigit() or int(part) >= len(place):
+                raise ConfigError(f"{name}: there is no number {part!r} in that list")
+            place = place[int(part)]
+        else:
+            place = place.setdefault(part, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError(f"{name}: {part} is a value, not a section; check the name")
+    if isinstance(place, list):
+        raise ConfigError(f"{name}: name the field after the number, as in ACCOUNTS__0__TOKEN")
+    place[last] = value
+
+
+def _sentence(error: ValidationError, path: Path) -> str:
+    """Return one sentence about the first thing that is wrong, never showing a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "missing":
+        problem = "is missing"
+        remedy = f"add it to {path} or set {ENV_PREFIX}{where.upper().replace('.', '__')}"
+    elif first["type"] == "extra_forbidden":
+        problem = "is not a known setting"
+        remedy = f"check its spelling in {path} against config/settings.toml"
+    else:
+        problem = first["msg"].removeprefix("Value error, ")
+        remedy = f"correct it in {path}"
+    more = len(error.errors()) - 1
+    rest = f" ({more} more after this one)" if more else ""
+    return f"setting {where}: {problem}; {remedy}{rest}"

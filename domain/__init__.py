@@ -1,0 +1,1 @@
+"""Facts and rules that stay true without a network. Standard library only."""

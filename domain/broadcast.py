@@ -1,0 +1,100 @@
+"""A broadcast (群发任务): one message for many, and the states it may pass through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from domain.errors import StateError
+from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
+
+BroadcastState = Literal[
+    "draft", "in_review", "rejected", "scheduled", "sending", "paused", "finished", "cancelled",
+    "failed",
+]
+Priority = Literal["normal", "urgent"]
+Kind = Literal["broadcast", "notice"]
+
+TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
+    "draft": frozenset({"in_review", "cancelled"}),
+    "in_review": frozenset({"draft", "scheduled", "rejected", "cancelled"}),
+    "rejected": frozenset({"draft", "cancelled"}),
+    "scheduled": frozenset({"sending", "paused", "cancelled", "failed"}),
+    "sending": frozenset({"finished", "paused", "cancelled", "failed"}),
+    "paused": frozenset({"scheduled", "sending", "cancelled", "failed"}),
+    "finished": frozenset(),
+    "cancelled": frozenset(),
+    "failed": frozenset(),
+}
+
+
+def check_transition(now: BroadcastState, then: BroadcastState) -> None:
+    """Raise `StateError` unless a broadcast may go from one state to the other."""
+    if then not in TRANSITIONS[now]:
+        raise StateError(f"a broadcast that is {now} cannot become {then}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is meant: kinds of condition are joined by AND, values of one kind by OR."""
+
+    topics: tuple[TopicId, ...] = ()
+    regions: tuple[RegionCode, ...] = ()  # a region means all below it
+    tags: tuple[str, ...] = ()
+    openids: tuple[OpenId, ...] = ()
+    all: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Nobody is meant: no condition and not `all`."""
+        return not (self.all or self.topics or self.regions or self.tags or self.openids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """People, not messages. sent + failed + skipped + unknown = audience at the end."""
+
+    audience: int = 0
+    sent: int = 0
+    delivered: int = 0
+    failed: int = 0
+    skipped: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """One message for many, or (kind `notice`) one event for whoever bound its subject.
+
+    A broadcast with `cron` is a plan: each planned time makes one child broadcast with
+    `parent` set, unique on (parent, planned_at).
+    """
+
+    id: BroadcastId
+    account: AccountId
+    kind: Kind = "broadcast"
+    title: str
+    topic: TopicId
+    audience: Audience
+    template: str
+    data: Mapping[str, str] = field(repr=False)
+    url: str | None = None
+    at: datetime | None = None  # None means now
+    cron: str | None = None
+    expires_at: datetime | None = None
+    priority: Priority = "normal"
+    ignore_quiet_hours: bool = False
+    state: BroadcastState
+    parent: BroadcastId | None = None
+    planned_at: datetime | None = None
+    due_at: datetime | None = None  # when the scheduler should look at it next
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    author: str = ""  # API key or operator that made it
+    reason: str = ""  # why it failed, was paused or rejected
+
+    @property
+    def heeds_quiet_hours(self) -> bool:
+        """Quiet hours hold `normal`, not `urgent`."""
+        return self.priority == "normal" and not self.ignore_quiet_hours

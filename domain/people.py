@@ -1,0 +1,87 @@
+"""Citizens as we keep them: who follows, what they bound and what they subscribed to."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from domain.ids import AccountId, OpenId, RegionCode, TopicId
+from domain.masking import IdentityNumber, PersonName, Plate
+from domain.topic import Mode, SubjectKind
+
+PlaceLabel = Literal["home", "work", "parents"]
+PLACE_LABELS: dict[PlaceLabel, str] = {"home": "家", "work": "单位", "parents": "父母家"}
+PlateType = str  # two digits, domain.md 1.5: "02" small car, "52" small new-energy car
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicle:
+    """A bound vehicle (车辆). `digits` are the last of the engine number or VIN."""
+
+    id: str
+    plate: Plate
+    plate_type: PlateType
+    digits: str = field(repr=False)
+    bound_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place the citizen cares about (地点): never more exact than the street."""
+
+    id: str
+    label: PlaceLabel
+    region: RegionCode
+    street: str
+    bound_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealName:
+    """Who the citizen is (实名), with the notice they agreed to (domain.md 10.2)."""
+
+    name: PersonName
+    id_number: IdentityNumber
+    notice_version: str
+    consented_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bindings:
+    """Everything one citizen bound (绑定)."""
+
+    vehicles: tuple[Vehicle, ...] = ()
+    places: tuple[Place, ...] = ()
+    real_name: RealName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One topic a citizen follows, for a region, for a bound thing, or for all of it."""
+
+    topic: TopicId
+    region: RegionCode | None = None
+    subject: SubjectKind | None = None
+    mode: Mode = "immediate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A thing that notices are about, in its normalised spelling; `value` is personal data."""
+
+    kind: SubjectKind
+    value: str = field(repr=False)
+    plate_type: PlateType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A citizen as a receiver (订阅者)."""
+
+    account: AccountId
+    openid: OpenId
+    following: bool
+    followed_at: datetime | None = None
+    region: RegionCode | None = None
+    tags: tuple[str, ...] = ()
+    large_print: bool = False  # 大字版
+    subscriptions: tuple[Subscription, ...] = ()

@@ -1,0 +1,1 @@
+"""Every sentence a citizen reads, and the Jinja2 environment that renders them."""
