@@ -1,0 +1,1 @@
+"""How we ask others: one module per department, one package for WeChat."""
