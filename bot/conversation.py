@@ -17,13 +17,13 @@ from bot.services import Services
 from bot.session import Session
 from domain.conversation import (
     Answer,
+    Follow,
     HandOver,
     Inbound,
     MenuClick,
     Option,
     Reply,
     Scan,
-    Follow,
     TextMessage,
     VoiceMessage,
 )
@@ -31,7 +31,17 @@ from domain.errors import CitizenError, InvalidInput
 from templates.environment import Renderer
 
 BACK_WORDS = frozenset({"返回", "上一步", "0"})
-_NUMERALS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+_NUMERALS = {
+    "一": 1,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+}
 _NUMBER = re.compile(r"(?:第|选|回复)?([1-9一二三四五六七八九])(?:个|项|号|、|\.)?")
 
 
@@ -99,7 +109,11 @@ class _Turn:
         always = self.routes.find("always", text)
         if always:
             return await self._always(always)
-        if expired and was_in_dialog and (chosen_number(text) or not self.routes.for_text(text)):
+        if (
+            expired
+            and was_in_dialog
+            and (chosen_number(text) or not self.routes.for_text(text))
+        ):
             return self._text(Reply.of("expired.txt"))
         dialog = self.routes.dialogs.get(session.dialog or "")
         if dialog:
@@ -107,7 +121,9 @@ class _Turn:
         number = chosen_number(text)
         if number is not None and number <= len(session.options):
             self.ask = replace(self.ask, text=session.options[number - 1])
-        return await self._route(self.routes.for_text(self.ask.text) or self.routes.fallback)
+        return await self._route(
+            self.routes.for_text(self.ask.text) or self.routes.fallback
+        )
 
     async def _tap(self) -> Answer:
         """Answer a menu tap, a scan or another event: whatever was going on is left."""
@@ -163,7 +179,9 @@ class _Turn:
     def _text(self, reply: Reply) -> Answer:
         """Render a reply; its options are numbered and remembered."""
         if reply.options:
-            self.session.offer([option.says for option in reply.options], self.message.at)
+            self.session.offer(
+                [option.says for option in reply.options], self.message.at
+            )
         return Answer("text", self.renderer.reply(reply))
 
     # --- dialogs --------------------------------------------------------------------------

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from config.catalogue import Catalogue
 from connectors.departments import Departments
-from domain.clock import Clock
 from subscriptions.bindings import BindingService
 from subscriptions.service import Subscriptions
+
+from domain.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,4 +20,6 @@ class Services:
     catalogue: Catalogue
     clock: Clock
     public_url: str
-    routes_help: tuple[tuple[str, str], ...] = ()  # (title, example) of every query service
+    routes_help: tuple[
+        tuple[str, str], ...
+    ] = ()  # (title, example) of every query service

@@ -24,7 +24,12 @@ class Session:
 
     def begin(self, dialog: str, answers: Mapping[str, str], now: datetime) -> None:
         """Start a dialog afresh."""
-        self.dialog, self.answers, self.asked, self.options = dialog, dict(answers), [], []
+        self.dialog, self.answers, self.asked, self.options = (
+            dialog,
+            dict(answers),
+            [],
+            [],
+        )
         self.until = now + DIALOG_PATIENCE
 
     def begin_again(self, now: datetime) -> None:
@@ -38,7 +43,13 @@ class Session:
 
     def end(self) -> None:
         """Forget the dialog and the options."""
-        self.dialog, self.answers, self.asked, self.options, self.until = None, {}, [], [], None
+        self.dialog, self.answers, self.asked, self.options, self.until = (
+            None,
+            {},
+            [],
+            [],
+            None,
+        )
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether a dialog was left lying too long."""
@@ -48,7 +59,11 @@ class Session:
         """Return only what differs from a fresh session, so that most are empty."""
         content: dict[str, Any] = {}
         if self.dialog:
-            content |= {"dialog": self.dialog, "answers": self.answers, "asked": self.asked}
+            content |= {
+                "dialog": self.dialog,
+                "answers": self.answers,
+                "asked": self.asked,
+            }
         if self.options:
             content["options"] = self.options
         if self.until and content:

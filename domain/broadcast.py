@@ -9,7 +9,14 @@ from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
 
 BroadcastState = Literal[
-    "draft", "in_review", "rejected", "scheduled", "sending", "paused", "finished", "cancelled",
+    "draft",
+    "in_review",
+    "rejected",
+    "scheduled",
+    "sending",
+    "paused",
+    "finished",
+    "cancelled",
     "failed",
 ]
 Priority = Literal["normal", "urgent"]
@@ -47,7 +54,9 @@ class Audience:
     @property
     def is_empty(self) -> bool:
         """Nobody is meant: no condition and not `all`."""
-        return not (self.all or self.topics or self.regions or self.tags or self.openids)
+        return not (
+            self.all or self.topics or self.regions or self.tags or self.openids
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,11 @@ from domain.masking import IdentityNumber, PersonName, Plate
 from domain.topic import Mode, SubjectKind
 
 PlaceLabel = Literal["home", "work", "parents"]
-PLACE_LABELS: dict[PlaceLabel, str] = {"home": "家", "work": "单位", "parents": "父母家"}
+PLACE_LABELS: dict[PlaceLabel, str] = {
+    "home": "家",
+    "work": "单位",
+    "parents": "父母家",
+}
 PlateType = str  # two digits, domain.md 1.5: "02" small car, "52" small new-energy car
 
 
