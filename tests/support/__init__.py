@@ -1,0 +1,1 @@
+"""What tests share: builders, and fakes of our own connectors and of the clock."""
