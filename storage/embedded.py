@@ -33,7 +33,7 @@ REDIS_SECONDS = 5.0  # no command, a blocking read included, may take longer
 WATCH_SECONDS = 0.2
 
 # what a URI need not say; what it does say wins
-MONGO_OPTIONS = {
+MONGO_OPTIONS: dict[str, Any] = {
     "serverSelectionTimeoutMS": CONNECT_SECONDS * 1000,
     "connectTimeoutMS": CONNECT_SECONDS * 1000,
     "socketTimeoutMS": 60_000,
@@ -149,17 +149,17 @@ async def _greet_mongo(client: AsyncMongoClient[Document], uri: str) -> None:
         await client.admin.command("ping")
     except OperationFailure as error:
         raise ConfigError(
-            f"setting mongo.uri: MongoDB refuses us ({error.details or error}); correct user and password"
+            f"setting mongo.uri: MongoDB refuses us ({error}); correct its user and password"
         ) from error
     except PyMongoError as error:
         raise ConfigError(
-            f"setting mongo.uri: no MongoDB answers at {_without_password(uri)}; start it, correct the address, "
-            'or write "embedded" to try things out'
+            f"setting mongo.uri: no MongoDB answers at {_without_password(uri)}; start it, correct "
+            'the address, or write "embedded" to try things out'
         ) from error
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise ConfigError(
-            f"setting mongo.uri: the MongoDB at {_without_password(uri)} is not a replica set, which "
-            "transactions need; start it with --replSet and run rs.initiate()"
+            f"setting mongo.uri: the MongoDB at {_without_password(uri)} is not a replica set, "
+            "which transactions need; start it with --replSet and run rs.initiate()"
         )
 
 

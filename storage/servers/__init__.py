@@ -1,1 +1,1 @@
-"""Real database servers of our own under `storage.data_dir`: found, started, attached to, stopped."""
+"""Database servers of our own under `storage.data_dir`: started, attached to, stopped."""
