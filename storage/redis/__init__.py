@@ -1,0 +1,1 @@
+"""What lives in Redis: locks, seen messages, sessions and late answers. Personal data is sealed."""
