@@ -10,7 +10,7 @@ FIELD_KEY = base64.b64encode(bytes(range(96))).decode()
 TEMPLATES = {
     "outage_notice": {"thing1": "area", "time2": "start", "time3": "end", "thing4": "reason"},
     "violation_notice": {
-        "car_number1": "plate",
+        "thing1": "plate",
         "time2": "time",
         "thing3": "place",
         "thing4": "act",
@@ -18,13 +18,13 @@ TEMPLATES = {
     },
     "balance_notice": {
         "character_string1": "account",
-        "amount2": "change",
+        "thing2": "change",
         "amount3": "balance",
         "time4": "time",
     },
     "case_notice": {"character_string1": "case", "thing2": "step", "time3": "time"},
     "alert_notice": {"thing1": "headline", "phrase2": "level", "thing3": "issuer", "time4": "time"},
-    "reminder_notice": {"thing1": "matter", "time2": "due", "thing3": "note"},
+    "reminder_notice": {"thing1": "matter", "date2": "due", "thing3": "note"},
 }
 
 

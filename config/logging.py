@@ -1,0 +1,57 @@
+"""Logs: one event per line, JSON for machines, or readable lines when a person is watching.
+
+    log.warning("delivery.postponed", extra={"broadcast": broadcast_id, "errcode": 45009})
+
+Personal values are masked types (`domain/masking.py`), so no filter is needed to keep them out.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+_QUIET = ("aiohttp.access", "apscheduler", "asyncio", "pymongo", "tornado.access")
+_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def set_up_logging(*, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send all logs of this process to stderr; call it once, from a command."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(console_formatter() if stream.isatty() else json_formatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in _QUIET:  # what they say below a warning is not about us
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def json_formatter() -> logging.Formatter:
+    """Return the formatter for machines: time, level, logger, event, then the fields."""
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={
+            "asctime": "time",
+            "levelname": "level",
+            "name": "logger",
+            "message": "event",
+        },
+        json_ensure_ascii=False,
+        json_default=str,
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+
+
+def console_formatter() -> logging.Formatter:
+    """Return the formatter for people."""
+    return _ConsoleFormatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+
+
+class _ConsoleFormatter(logging.Formatter):
+    """The event, and behind it whatever fields it came with."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        fields = " ".join(
+            f"{name}={value}" for name, value in vars(record).items() if name not in _USUAL
+        )
+        return f"{super().formatMessage(record)}  {fields}".rstrip()
