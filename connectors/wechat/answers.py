@@ -1,0 +1,138 @@
+"""What the platform's answers say, as values of ours."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.ids import OpenId
+
+TEXT_BYTES = 2048  # of one customer-service text: bytes, not characters
+
+_BLANK = re.compile(r"\{\{\s*(?P<key>\w+)\.DATA\s*\}\}")
+_KIND = re.compile(r"^[a-z_]+?(?=\d*$)")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateField:
+    """One blank of a template: `thing1` is a blank of kind `thing`, labelled 停水区域."""
+
+    key: str
+    label: str
+
+    @property
+    def kind(self) -> str:
+        """Return the type (`wechat-platform.md` 4.19): it decides what may stand there."""
+        found = _KIND.match(self.key)
+        return found.group() if found else self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateInfo:
+    """A message template 模板 of the account."""
+
+    template_id: str
+    title: str
+    content: str = ""
+    example: str = ""
+    fields: tuple[TemplateField, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys a message must fill, no more and no fewer."""
+        return tuple(field.key for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserInfo:
+    """What the platform tells about a person; of one who left only the openid."""
+
+    openid: OpenId
+    follows: bool
+    followed_at: datetime | None = None
+    union_id: str = ""
+    came_by: str = ""  # ADD_SCENE_QR_CODE …
+    scene: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowerPage:
+    """A page of the follower list; `next_openid` is empty after the last one."""
+
+    total: int
+    openids: tuple[OpenId, ...]
+    next_openid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrCode:
+    """A parametric QR code; `url` is what it encodes, `picture` an image of it."""
+
+    ticket: str
+    url: str
+    picture: str
+    expires: timedelta | None
+
+
+def read_templates(answer: dict[str, Any]) -> list[TemplateInfo]:
+    """Read get_all_private_template; `content` alone tells the keys."""
+    return [
+        TemplateInfo(
+            template_id=str(item.get("template_id", "")),
+            title=str(item.get("title", "")),
+            content=str(item.get("content", "")),
+            example=str(item.get("example", "")),
+            fields=fields_of(str(item.get("content", ""))),
+        )
+        for item in answer["template_list"]
+    ]
+
+
+def fields_of(content: str) -> tuple[TemplateField, ...]:
+    """Read the blanks of `停水区域:{{thing1.DATA}}` and the words before each on its line."""
+    fields: dict[str, TemplateField] = {}
+    end = 0
+    for blank in _BLANK.finditer(content):
+        label = content[end : blank.start()].rpartition("\n")[2].strip().rstrip(":：").strip()
+        fields.setdefault(blank["key"], TemplateField(blank["key"], label))
+        end = blank.end()
+    return tuple(fields.values())
+
+
+def read_user(answer: dict[str, Any]) -> UserInfo:
+    """Read user/info."""
+    since = answer.get("subscribe_time")
+    return UserInfo(
+        openid=OpenId(str(answer.get("openid", ""))),
+        follows=bool(answer["subscribe"]),
+        followed_at=datetime.fromtimestamp(int(since), UTC) if since else None,
+        union_id=str(answer.get("unionid") or ""),
+        came_by=str(answer.get("subscribe_scene") or ""),
+        scene=str(answer.get("qr_scene_str") or answer.get("qr_scene") or ""),
+    )
+
+
+def read_followers(answer: dict[str, Any]) -> FollowerPage:
+    """Read user/get; the last page counts 0 and has no `data`."""
+    data = answer.get("data") or {}
+    openids = tuple(OpenId(str(openid)) for openid in data.get("openid", ()))
+    return FollowerPage(
+        total=int(answer.get("total", 0)),
+        openids=openids,
+        next_openid=str(answer.get("next_openid") or "") if openids else "",
+    )
+
+
+def pieces_of(text: str, limit: int = TEXT_BYTES) -> Iterator[str]:
+    """Cut a text into pieces of at most `limit` bytes, at the end of a line where there is one."""
+    rest = text.encode("utf-8", "replace")
+    while len(rest) > limit:
+        cut = rest.rfind(b"\n", 1, limit + 1)
+        if cut < 0:
+            cut = limit
+            while rest[cut] & 0xC0 == 0x80:  # inside a character
+                cut -= 1
+        yield rest[:cut].decode()
+        rest = rest[cut:].removeprefix(b"\n")
+    yield rest.decode()

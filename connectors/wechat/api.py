@@ -1,0 +1,280 @@
+"""Calls to the WeChat platform for one account.
+
+Nothing is repeated blindly: a rejected token is renewed and the call made once more, because a
+rejected call was not carried out; every other failure travels up as `SendFailed`, which says
+how to go on. A send that got no answer may have been carried out: its failure is "unknown".
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from connectors.wechat.answers import (
+    FollowerPage,
+    QrCode,
+    TemplateInfo,
+    UserInfo,
+    pieces_of,
+    read_followers,
+    read_templates,
+    read_user,
+)
+from connectors.wechat.errcodes import (
+    NO_MENU,
+    TOKEN_CODES,
+    failure_for,
+    failure_outside,
+    rule_for,
+)
+from connectors.wechat.tokens import TokenKeeper
+from connectors.wechat.wire import (
+    TIMEOUT,
+    CallFailed,
+    Json,
+    encode,
+    errcode_of,
+    errmsg_of,
+    exchange,
+    rid_of,
+)
+from domain.delivery import SendFailed
+from domain.ids import OpenId
+
+OFFICIAL = "https://api.weixin.qq.com"
+FALLBACK = "https://api2.weixin.qq.com"  # the same platform, when the first name is away
+PICTURES = "https://mp.weixin.qq.com"
+TEMPLATE_SEND = "/cgi-bin/message/template/send"
+CUSTOM_SEND = "/cgi-bin/message/custom/send"
+REJECTED_PAUSE = timedelta(minutes=1)
+
+log = logging.getLogger(__name__)
+
+_LEVELS: Mapping[str, int] = {
+    "config": logging.ERROR,
+    "config_message": logging.ERROR,
+    "drop": logging.INFO,
+    "unreachable": logging.INFO,
+}
+
+
+class WeChatApi:
+    """One account's way to the platform. Safe to share between tasks."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        api_base: str,
+        app_id: str,
+        app_secret: str,
+        tokens: TokenKeeper,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        fallback: str | None = None,
+    ) -> None:
+        self._http = http
+        self._bases = [api_base.rstrip("/")]
+        if fallback or self._bases[0] == OFFICIAL:
+            self._bases.append(fallback or FALLBACK)
+        self._pictures = PICTURES if self._bases[0] == OFFICIAL else self._bases[0]
+        self._app_id = app_id
+        self._app_secret = app_secret
+        self._tokens = tokens
+        self._timeout = timeout
+        self._urls: dict[str, URL] = {}  # path → address with the present token
+        self._urls_token = ""
+
+    # --- sends ----------------------------------------------------------------------------
+
+    async def send_template(
+        self,
+        *,
+        openid: str,
+        template_id: str,
+        data: Mapping[str, str],
+        url: str | None = None,
+        client_msg_id: str,
+    ) -> str:
+        """Send one template message 模板消息 and return its msgid.
+
+        The platform carries out one `client_msg_id` per person once in ten minutes: repeat
+        with the same one, never with a new one.
+        """
+        message: Json = {
+            "touser": openid,
+            "template_id": template_id,
+            "client_msg_id": client_msg_id,
+            "data": {key: {"value": value} for key, value in data.items()},
+        }
+        if url:
+            message["url"] = url
+        answer = await self._call(TEMPLATE_SEND, message, is_send=True, needs="msgid")
+        return str(answer["msgid"])  # 64 bits: never a float
+
+    async def send_text(self, openid: OpenId, text: str) -> None:
+        """Send a customer-service message 客服消息; a long text goes out in several.
+
+        It has no key against repetition: after "unknown" prefer silence to a second copy.
+        """
+        for piece in pieces_of(text):
+            message = {"touser": openid, "msgtype": "text", "text": {"content": piece}}
+            await self._call(CUSTOM_SEND, message, is_send=True)
+
+    # --- the account ----------------------------------------------------------------------
+
+    async def check_token(self) -> None:
+        """Make sure that there is a token, or raise what is wrong and what helps."""
+        await self._tokens.token()
+
+    async def templates(self) -> list[TemplateInfo]:
+        """Return the account's templates with the keys their messages need."""
+        path = "/cgi-bin/template/get_all_private_template"
+        return read_templates(await self._call(path, needs="template_list"))
+
+    async def create_menu(self, menu: Mapping[str, Any]) -> None:
+        """Publish the menu; followers see it within five minutes."""
+        await self._call("/cgi-bin/menu/create", menu)
+
+    async def get_menu(self) -> dict[str, Any] | None:
+        """Return the published menu `{"button": […]}`, or None when there is none."""
+        try:
+            answer = await self._call("/cgi-bin/menu/get", needs="menu")
+        except SendFailed as error:
+            if error.errcode == NO_MENU:
+                return None
+            raise
+        menu: dict[str, Any] = answer["menu"]
+        return menu
+
+    async def delete_menu(self) -> None:
+        """Remove the default menu and all conditional ones."""
+        await self._call("/cgi-bin/menu/delete")
+
+    async def clear_quota(self) -> None:
+        """Set the day's counters of all calls to zero; allowed ten times a month."""
+        content = {"appid": self._app_id, "appsecret": self._app_secret}
+        url = URL(self._bases[0] + "/cgi-bin/clear_quota/v2")
+        self._raise_for(await self._exchange(url, content, is_send=False), "/clear_quota/v2")
+
+    # --- people ---------------------------------------------------------------------------
+
+    async def user_info(self, openid: OpenId) -> UserInfo:
+        """Return what the platform tells about a person: since 2021 no name and no picture."""
+        query = f"&openid={quote(openid, safe='')}&lang=zh_CN"
+        answer = await self._call("/cgi-bin/user/info", query=query, needs="subscribe")
+        return read_user(answer)
+
+    async def followers(self, next_openid: str = "") -> FollowerPage:
+        """Return up to 10,000 followers after `next_openid`, in the order of following."""
+        query = f"&next_openid={quote(next_openid, safe='')}"
+        return read_followers(await self._call("/cgi-bin/user/get", query=query, needs="count"))
+
+    async def create_qr(self, scene: str, expires: timedelta | None) -> QrCode:
+        """Make a parametric QR code; `expires` None means one of the 100,000 permanent ones."""
+        kind = "QR_LIMIT_STR_SCENE" if expires is None else "QR_STR_SCENE"
+        content: Json = {"action_name": kind, "action_info": {"scene": {"scene_str": scene}}}
+        if expires is not None:
+            content["expire_seconds"] = int(expires.total_seconds())
+        answer = await self._call("/cgi-bin/qrcode/create", content, needs="ticket")
+        ticket = str(answer["ticket"])
+        return QrCode(
+            ticket=ticket,
+            url=str(answer.get("url", "")),
+            picture=f"{self._pictures}/cgi-bin/showqrcode?ticket={quote(ticket, safe='')}",
+            expires=expires,
+        )
+
+    # --- how a call is made ---------------------------------------------------------------
+
+    async def _call(
+        self,
+        path: str,
+        content: Mapping[str, Any] | None = None,
+        *,
+        query: str = "",
+        is_send: bool = False,
+        needs: str | None = None,
+    ) -> Json:
+        """Make one call; with a rejected token, once more with the next one."""
+        token = await self._tokens.token()
+        answer = await self._exchange(self._url(path, token, query), content, is_send=is_send)
+        if "errcode" in answer and errcode_of(answer) in TOKEN_CODES:
+            token = await self._tokens.replace(token)
+            answer = await self._exchange(self._url(path, token, query), content, is_send=is_send)
+        self._raise_for(answer, path)
+        if needs is not None and needs not in answer:
+            log.warning(
+                "wechat.member_missing",
+                extra={"app_id": self._app_id, "path": path, "has": sorted(answer)},
+            )
+            raise failure_outside(
+                "no_member",
+                f"{path}: no {needs} in the answer",
+                self._now(),
+                repeatable=not is_send,
+            )
+        return answer
+
+    async def _exchange(
+        self, url: URL, content: Mapping[str, Any] | None, *, is_send: bool
+    ) -> Json:
+        try:
+            body = None if content is None else encode(content)
+            return await exchange(self._http, url, body, self._timeout)
+        except CallFailed as error:
+            log.warning(
+                "wechat.no_answer",
+                extra={"app_id": self._app_id, "path": url.path, "reason": error.detail},
+            )
+            if error.symptom == "no_connection" and len(self._bases) > 1:
+                self._bases.reverse()  # the next call takes the other name
+                self._urls.clear()
+            detail = f"{url.path}: {error.detail}"
+            raise failure_outside(
+                error.symptom, detail, self._now(), repeatable=not is_send
+            ) from error
+
+    def _raise_for(self, answer: Json, path: str) -> None:
+        if "errcode" not in answer:
+            return
+        code = errcode_of(answer)
+        if code == 0 or rule_for(code).verdict == "ok":
+            return
+        errmsg = errmsg_of(answer)
+        failed = failure_for(code, errmsg, self._now())
+        if failed.failure == "refresh_token":  # even the renewed one was rejected
+            failed = SendFailed(code, errmsg, "retry_later", retry_after=REJECTED_PAUSE)
+        log.log(
+            logging.INFO if code == NO_MENU else _LEVELS.get(failed.failure, logging.WARNING),
+            "wechat.refused",
+            extra={
+                "app_id": self._app_id,
+                "path": path,
+                "errcode": code,
+                "failure": failed.failure,
+                "rid": rid_of(errmsg),
+            },
+        )
+        raise failed
+
+    def _url(self, path: str, token: str, query: str) -> URL:
+        if query:
+            return self._address(path, token, query)
+        if token != self._urls_token:
+            self._urls.clear()
+            self._urls_token = token
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = self._address(path, token)
+        return url
+
+    def _address(self, path: str, token: str, query: str = "") -> URL:
+        token = quote(token, safe="")
+        return URL(f"{self._bases[0]}{path}?access_token={token}{query}", encoded=True)
+
+    def _now(self) -> datetime:
+        return self._tokens.clock.now()
