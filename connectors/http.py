@@ -167,7 +167,8 @@ class DepartmentClient:
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise self.broken(path, f"{where}: {first['type']}") from error
+            # the error itself would write the person's data into the log
+            raise self.broken(path, f"{where}: {first['type']}") from None
         except (ValueError, RecursionError) as error:
             raise self.broken(path, "not JSON") from error
 

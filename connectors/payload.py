@@ -67,8 +67,7 @@ def _text(value: Any) -> Any:
 Fen = Annotated[int, BeforeValidator(_fen)]
 Rate = Annotated[Decimal, BeforeValidator(_rate), Field(ge=0, le=100)]
 BeijingTime = Annotated[AwareDatetime, BeforeValidator(_beijing)]
-Code = Annotated[str, BeforeValidator(_text), Field(max_length=20)]
-Period = Annotated[
-    str, BeforeValidator(_text), Field(pattern=r"^(19|20)\d{2}(0[1-9]|1[0-2])$")
-]  # YYYYMM
+AsText = BeforeValidator(_text)
+Code = Annotated[str, AsText, Field(max_length=20)]
+Period = Annotated[str, AsText, Field(pattern=r"^(19|20)\d{2}(0[1-9]|1[0-2])$")]  # YYYYMM
 Text = Annotated[str, Field(max_length=200)]

@@ -1,12 +1,12 @@
 """Asking the traffic police (交通违法, domain.md 2.4). Field names are the police systems'."""
 
 from datetime import date
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from connectors.http import Department, DepartmentClient, Refusal
-from connectors.payload import BeijingTime, Code, Fen, Frame, Payload, Text
+from connectors.payload import AsText, BeijingTime, Code, Fen, Frame, Payload, Text
 from domain.errors import InvalidInput
 from domain.masking import Plate
 from domain.violation import Violation, Violations
@@ -31,8 +31,8 @@ class _Record(Payload):
     fine: Fen = Field(alias="fkje", ge=0)
     points: int = Field(alias="wfjfs", ge=0, le=12)
     agency: Text = Field(alias="cjjgmc")
-    handled: Literal["0", "1"] = Field(alias="clbj")
-    paid: Literal["0", "1", "9"] = Field(alias="jkbj")  # 9: no fine is due
+    handled: Annotated[Literal["0", "1"], AsText] = Field(alias="clbj")
+    paid: Annotated[Literal["0", "1", "9"], AsText] = Field(alias="jkbj")  # 9: no fine is due
     decided_on: date | None = Field(None, alias="clsj")
     paid_on: date | None = Field(None, alias="jkrq")
     standing: Literal["", "撤销", "复议"] = Field("", alias="cfzt")

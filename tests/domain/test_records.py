@@ -107,7 +107,9 @@ def test_a_pensioner_has_no_gaps_once_the_benefit_began():
     assert record(*all_months_but("202609", "202610"), benefit=benefit).gaps("110", TODAY) == ()
 
 
-@pytest.mark.parametrize(("kind", "state"), [("170", "active"), ("110", "ended"), ("310", "active")])
+@pytest.mark.parametrize(
+    ("kind", "state"), [("170", "active"), ("110", "ended"), ("310", "active")]
+)
 def test_yearly_ended_and_unknown_kinds_have_no_gaps(kind, state):
     assert record(state=state).gaps(kind, TODAY) == ()
 
