@@ -50,12 +50,53 @@ class RealName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedSubject:
+    """What an operator brought along for a citizen (导入), so that notices find them.
+
+    It has no last digits and no consent of its own: it serves notices, never queries.
+    """
+
+    id: str
+    value: Plate | IdentityNumber
+    plate_type: PlateType | None = None
+
+    @property
+    def kind(self) -> SubjectKind:
+        return "vehicle" if isinstance(self.value, Plate) else "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A thing that notices are about, in its normalised spelling; `value` is personal data."""
+
+    kind: SubjectKind
+    value: str = field(repr=False)
+    plate_type: PlateType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bindings:
-    """Everything one citizen bound (绑定)."""
+    """Everything one citizen bound (绑定), and what was imported for them."""
 
     vehicles: tuple[Vehicle, ...] = ()
     places: tuple[Place, ...] = ()
     real_name: RealName | None = None
+    imported: tuple[ImportedSubject, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Return what notices can be about, for this citizen."""
+        own = [
+            Subject(kind="vehicle", value=vehicle.plate.plain, plate_type=vehicle.plate_type)
+            for vehicle in self.vehicles
+        ]
+        if self.real_name:
+            own.append(Subject(kind="person", value=self.real_name.id_number.plain))
+        own += [
+            Subject(kind=item.kind, value=item.value.plain, plate_type=item.plate_type)
+            for item in self.imported
+        ]
+        return tuple(dict.fromkeys(own))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +107,6 @@ class Subscription:
     region: RegionCode | None = None
     subject: SubjectKind | None = None
     mode: Mode = "immediate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A thing that notices are about, in its normalised spelling; `value` is personal data."""
-
-    kind: SubjectKind
-    value: str = field(repr=False)
-    plate_type: PlateType | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +121,11 @@ class Subscriber:
     tags: tuple[str, ...] = ()
     large_print: bool = False  # 大字版
     subscriptions: tuple[Subscription, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A citizen with both halves of what we know: how we reach them and what they bound."""
+
+    subscriber: Subscriber
+    bindings: Bindings

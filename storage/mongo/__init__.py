@@ -1,0 +1,1 @@
+"""What is kept in MongoDB: one class per collection, its indexes beside its queries."""
