@@ -184,9 +184,13 @@ class WeChatApi:
         return QrCode(
             ticket=ticket,
             url=str(answer.get("url", "")),
-            picture=f"{self._pictures}/cgi-bin/showqrcode?ticket={quote(ticket, safe='')}",
+            picture=self.picture_of(ticket),
             expires=expires,
         )
+
+    def picture_of(self, ticket: str) -> str:
+        """Return where the image of a QR code can be fetched, without a token."""
+        return f"{self._pictures}/cgi-bin/showqrcode?ticket={quote(ticket, safe='')}"
 
     # --- how a call is made ---------------------------------------------------------------
 
