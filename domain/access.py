@@ -1,0 +1,47 @@
+"""Who may do what from outside: API keys of departments, operators of the console."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from domain.ids import AccountId
+
+Scope = Literal["broadcasts:write", "broadcasts:publish", "notices:write"]
+Role = Literal[
+    "editor",  # 编辑 drafts
+    "reviewer",  # 审核 approves or rejects, never their own draft
+    "publisher",  # 发布 schedules, pauses, cancels
+    "desk",  # 坐席 answers tickets
+    "account_manager",  # 账号管理 menus, templates
+    "system_admin",  # 系统管理 settings, operators
+    "security_admin",  # 安全管理 roles, keys
+    "auditor",  # 审计 reads the audit log, changes nothing
+]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A department's key (接口密钥): it belongs to one account and can do what its scopes say."""
+
+    id: str
+    account: AccountId
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+
+    @property
+    def author(self) -> str:
+        """How this key is named as the maker of something."""
+        return f"key:{self.id}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAccount:
+    """Somebody who signs in to the console (工作人员)."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: datetime

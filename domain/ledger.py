@@ -1,0 +1,143 @@
+"""The ledger of a broadcast (发送台账): batches, their sub-chunks, and what became of each person.
+
+A batch is a disjoint part of the audience, written once. It is worked off in sub-chunks. A
+sub-chunk is closed exactly once, in one update that also adds its outcomes to the batch's
+counters; whoever could not be concluded moves into a child of it in the same update:
+
+- `…r`  known not to have been sent: it starts anew, with an intent of its own;
+- `…u`  may have been sent (no answer came, or the process died): it keeps the moment of the
+  first intent, because the platform recognises a repeat for ten minutes from there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from domain.broadcast import Priority
+from domain.delivery import Outcome
+from domain.ids import AccountId, BroadcastId, OpenId
+
+# the platform forgets a client_msg_id ten minutes after it saw it first; one minute is kept
+# for clocks that differ and for requests on their way
+SAFE_TO_REPEAT = timedelta(minutes=9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is sent, frozen at scheduling: the account's template and its finished fields."""
+
+    template_id: str
+    fields: Mapping[str, str] = field(repr=False)  # WeChat key → value
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBatch:
+    """A batch about to be written. `cursor` is where fan-out goes on after it."""
+
+    broadcast: BroadcastId
+    account: AccountId
+    seq: int
+    people: tuple[OpenId, ...]
+    cursor: str
+    queue: str
+    priority: Priority
+    parent: BroadcastId | None = None
+    due_at: datetime
+
+    @property
+    def id(self) -> str:
+        return batch_id(self.broadcast, self.seq)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A sub-chunk: positions within its batch that are sent together."""
+
+    id: str
+    positions: tuple[int, ...]
+    intended_at: datetime | None = None  # set: some of them may have been sent
+    due_at: datetime | None = None
+    tries: int = 0  # how often it was put off for a reason other than throttling
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """A leased batch as its worker holds it. `attempt` fences every write."""
+
+    id: str
+    broadcast: BroadcastId
+    account: AccountId
+    seq: int
+    queue: str
+    owner: str
+    attempt: int
+    lease_until: datetime
+    people: tuple[OpenId, ...] = field(repr=False)
+    open: dict[str, Chunk]  # sub-chunks that are not closed yet
+    lost: bool = False  # somebody else has it now: write nothing, send nothing
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether this worker may still act on the batch."""
+        return not self.lost and now < self.lease_until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of one person (投递)."""
+
+    openid: OpenId
+    state: Outcome
+    at: datetime
+    errcode: int | None = None
+    reason: str = ""
+    msgid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """A broadcast's sums over its batches."""
+
+    people: int = 0
+    sent: int = 0
+    failed: int = 0
+    skipped: int = 0
+    unknown: int = 0
+
+    @property
+    def concluded(self) -> int:
+        """How many people an outcome is known for."""
+        return self.sent + self.failed + self.skipped + self.unknown
+
+
+def batch_id(broadcast: BroadcastId, seq: int) -> str:
+    """Return the id that makes a batch unique on (broadcast, seq)."""
+    return f"{broadcast}:{seq}"
+
+
+def delivery_id(broadcast: BroadcastId, openid: OpenId) -> str:
+    """Return the id that makes a delivery unique on (broadcast, recipient)."""
+    return f"{broadcast}:{openid}"
+
+
+def client_msg_id(broadcast: BroadcastId, openid: OpenId) -> str:
+    """Return the platform's idempotency key: stable, and at most 32 characters."""
+    return sha256(delivery_id(broadcast, openid).encode()).hexdigest()[:32]
+
+
+def tally(outcomes: Iterable[Outcome]) -> Counter[Outcome]:
+    """Count people per outcome."""
+    return Counter(outcomes)
+
+
+def first_chunks(size: int, chunk_size: int) -> dict[str, Chunk]:
+    """Cut a batch into the sub-chunks it begins with."""
+    return {
+        str(number): Chunk(
+            id=str(number),
+            positions=tuple(range(start, min(start + chunk_size, size))),
+        )
+        for number, start in enumerate(range(0, size, chunk_size))
+    }

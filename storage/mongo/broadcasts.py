@@ -1,0 +1,456 @@
+"""Broadcasts (群发任务) in MongoDB: what is to be sent, in which state, and who works on it.
+
+Every change of state is one update that names the states it may start from, so two processes
+can never both succeed. `fanout` keeps who expands a broadcast at the moment; the ledger itself
+is the checkpoint of the expansion.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from domain.broadcast import Audience, Broadcast, BroadcastState
+from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
+from domain.ledger import Content, Totals
+
+Document = dict[str, Any]
+Clash = Literal["idempotency_key", "occurrence", "event"]
+
+
+class AlreadyThere(Exception):
+    """Another broadcast holds the key that must be unique; `clash` says which."""
+
+    def __init__(self, clash: Clash) -> None:
+        super().__init__(clash)
+        self.clash: Clash = clash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAnswer:
+    """What was answered to the request that used an idempotency key first."""
+
+    id: BroadcastId
+    state: BroadcastState
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a notice (个人通知) keeps besides its broadcast: whom it found, and its sealed part."""
+
+    event_id: str
+    immediate: tuple[OpenId, ...]
+    digest: tuple[OpenId, ...]
+    sealed: bytes  # content and subject, encrypted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The part of a broadcast that may change while it is sent."""
+
+    state: BroadcastState
+    resumes: int
+
+
+class MongoBroadcasts:
+    """The broadcasts of all accounts."""
+
+    collection = "broadcasts"
+    indexes = (
+        IndexModel([("state", ASCENDING), ("due_at", ASCENDING)]),  # what the planner looks for
+        IndexModel([("parent", ASCENDING), ("created_at", ASCENDING)]),  # a plan's occurrences
+        IndexModel([("account", ASCENDING), ("created_at", ASCENDING)]),  # the console's list
+        IndexModel(
+            [("account", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+        IndexModel(
+            [("parent", ASCENDING), ("planned_at", ASCENDING)],
+            name="occurrence",
+            unique=True,
+            partialFilterExpression={"planned_at": {"$exists": True}},
+        ),
+        IndexModel(
+            [("account", ASCENDING), ("topic", ASCENDING), ("notice.event_id", ASCENDING)],
+            name="event",
+            unique=True,
+            partialFilterExpression={"notice.event_id": {"$exists": True}},
+        ),
+        IndexModel(  # expansions whose process may have died, and those to be closed
+            [("fanout.open", ASCENDING), ("fanout.until", ASCENDING)],
+            partialFilterExpression={"fanout.open": True},
+        ),
+    )
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._broadcasts = database[self.collection]
+
+    # --- making and reading ---------------------------------------------------------------
+
+    async def add(
+        self,
+        broadcast: Broadcast,
+        *,
+        content: Content | None = None,
+        idempotency: tuple[str, str] | None = None,
+        notice: Notice | None = None,
+        fanout: tuple[str, datetime] | None = None,
+    ) -> None:
+        """Insert, or raise `AlreadyThere`. `idempotency` is the key and the request's digest.
+
+        `fanout` (owner, until) claims the expansion in the same write.
+        """
+        document = _to_document(broadcast)
+        if content is not None:
+            document["content"] = _content_document(content)
+        if idempotency is not None:
+            key, digest = idempotency
+            document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
+        if notice is not None:
+            document["notice"] = {
+                "event_id": notice.event_id,
+                "immediate": list(notice.immediate),
+                "digest": list(notice.digest),
+                "matched": len(notice.immediate) + len(notice.digest),
+                "sealed": notice.sealed,
+            }
+        if fanout is not None:
+            document["fanout"] = {"open": True, "owner": fanout[0], "until": fanout[1]}
+        try:
+            await self._broadcasts.insert_one(document)
+        except DuplicateKeyError as error:
+            raise AlreadyThere(_clash(error)) from error
+
+    async def find(self, broadcast_id: BroadcastId) -> Broadcast | None:
+        """Return a broadcast, if there is one."""
+        document = await self._broadcasts.find_one({"_id": broadcast_id})
+        return _from_document(document) if document else None
+
+    async def find_first_answer(self, account: AccountId, key: str) -> FirstAnswer | None:
+        """Return what the idempotency key was first used for."""
+        found = await self._broadcasts.find_one(
+            {"account": account, "idempotency.key": key}, {"idempotency": 1}
+        )
+        if found is None:
+            return None
+        first = found["idempotency"]
+        return FirstAnswer(
+            id=BroadcastId(found["_id"]), state=first["state"], digest=first["digest"]
+        )
+
+    async def find_matched(self, account: AccountId, topic: TopicId, event_id: str) -> int | None:
+        """Return how many people an event found when it was announced first."""
+        found = await self._broadcasts.find_one(
+            {"account": account, "topic": topic, "notice.event_id": event_id},
+            {"notice.matched": 1},
+        )
+        return int(found["notice"]["matched"]) if found else None
+
+    async def find_notice(self, broadcast_id: BroadcastId) -> Notice | None:
+        """Return the notice part of a broadcast of kind `notice`."""
+        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"notice": 1})
+        if found is None or "notice" not in found:
+            return None
+        part = found["notice"]
+        return Notice(
+            event_id=part["event_id"],
+            immediate=tuple(part["immediate"]),
+            digest=tuple(part["digest"]),
+            sealed=bytes(part["sealed"]),
+        )
+
+    async def find_content(self, broadcast_id: BroadcastId) -> Content | None:
+        """Return the frozen content; None before scheduling, and for notices (sealed)."""
+        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"content": 1})
+        part = found.get("content") if found else None
+        return (
+            Content(template_id=part["template_id"], fields=part["fields"], url=part["url"])
+            if part
+            else None
+        )
+
+    async def status(self, broadcast_id: BroadcastId) -> Status | None:
+        """Return what the gate asks before each send."""
+        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"state": 1, "resumes": 1})
+        return Status(state=found["state"], resumes=found.get("resumes", 0)) if found else None
+
+    async def with_state(
+        self, ids: Collection[BroadcastId], state: BroadcastState
+    ) -> set[BroadcastId]:
+        """Return those of the broadcasts that are in the state."""
+        cursor = self._broadcasts.find({"_id": {"$in": list(ids)}, "state": state}, {"_id": 1})
+        return {BroadcastId(found["_id"]) async for found in cursor}
+
+    async def list_children(
+        self, plan: BroadcastId, states: Collection[BroadcastState]
+    ) -> list[Broadcast]:
+        """Return a plan's occurrences in the given states."""
+        cursor = self._broadcasts.find({"parent": plan, "state": {"$in": list(states)}})
+        return [_from_document(found) async for found in cursor.sort("created_at", ASCENDING)]
+
+    # --- changes of state -----------------------------------------------------------------
+
+    async def move(
+        self,
+        broadcast_id: BroadcastId,
+        origin: Collection[BroadcastState],
+        to: BroadcastState,
+        *,
+        content: Content | None = None,
+        resumed: bool = False,
+        **changes: Any,
+    ) -> Broadcast | None:
+        """Change the state if it still is one of `origin`; None if it is not."""
+        update: Document = {"$set": {"state": to, **changes}}
+        if content is not None:
+            update["$set"]["content"] = _content_document(content)
+        if resumed:
+            update["$inc"] = {"resumes": 1}
+        found = await self._broadcasts.find_one_and_update(
+            {"_id": broadcast_id, "state": {"$in": list(origin)}},
+            update,
+            return_document=ReturnDocument.AFTER,
+        )
+        return _from_document(found) if found else None
+
+    # --- for the planner ------------------------------------------------------------------
+
+    async def due(self, now: datetime, *, limit: int = 100) -> list[Broadcast]:
+        """Return what is scheduled and due, the longest waiting first."""
+        cursor = (
+            self._broadcasts.find({"state": "scheduled", "due_at": {"$lte": now}})
+            .sort("due_at", ASCENDING)
+            .limit(limit)
+        )
+        return [_from_document(found) async for found in cursor]
+
+    async def start(
+        self, broadcast: Broadcast, *, now: datetime, owner: str, until: datetime
+    ) -> bool:
+        """Claim a due broadcast and its expansion; True for one process only."""
+        result = await self._broadcasts.update_one(
+            {"_id": broadcast.id, "state": "scheduled", "due_at": broadcast.due_at},
+            {
+                "$set": {
+                    "state": "sending",
+                    "started_at": now,
+                    "fanout": {"open": True, "owner": owner, "until": until},
+                }
+            },
+        )
+        return result.modified_count == 1
+
+    async def advance(self, broadcast: Broadcast, next_at: datetime | None, now: datetime) -> bool:
+        """Take a due time and set the next one in the same update; without one, the plan ends."""
+        change: Document = (
+            {"due_at": next_at} if next_at else {"state": "finished", "finished_at": now}
+        )
+        result = await self._broadcasts.update_one(
+            {"_id": broadcast.id, "state": "scheduled", "due_at": broadcast.due_at},
+            {"$set": change},
+        )
+        return result.modified_count == 1
+
+    # --- expansion ------------------------------------------------------------------------
+
+    async def take_fanout(self, *, now: datetime, owner: str, until: datetime) -> Broadcast | None:
+        """Take over an expansion whose process has stopped renewing its claim."""
+        found = await self._broadcasts.find_one_and_update(
+            {
+                "fanout.open": True,
+                "fanout.until": {"$lt": now},
+                "state": {"$in": ["sending", "paused"]},
+                "fanout.done": {"$exists": False},
+            },
+            {"$set": {"fanout.owner": owner, "fanout.until": until}},
+        )
+        return _from_document(found) if found else None
+
+    async def keep_fanout(self, broadcast_id: BroadcastId, *, owner: str, until: datetime) -> bool:
+        """Renew the claim; False when it was lost or the broadcast is no longer to be sent."""
+        result = await self._broadcasts.update_one(
+            {
+                "_id": broadcast_id,
+                "fanout.owner": owner,
+                "fanout.open": True,
+                "state": {"$in": ["sending", "paused"]},
+            },
+            {"$set": {"fanout.until": until}},
+        )
+        return result.matched_count == 1
+
+    async def bound_fanout(self, broadcast_id: BroadcastId, up_to: str) -> str:
+        """Fix the upper bound once and return the one that holds."""
+        await self._broadcasts.update_one(
+            {"_id": broadcast_id, "fanout.up_to": {"$exists": False}},
+            {"$set": {"fanout.up_to": up_to}},
+        )
+        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"fanout.up_to": 1})
+        return str(found["fanout"]["up_to"]) if found else up_to
+
+    async def end_fanout(self, broadcast_id: BroadcastId, *, owner: str, people: int) -> bool:
+        """Say that the ledger holds everybody, and how many they are."""
+        result = await self._broadcasts.update_one(
+            {"_id": broadcast_id, "fanout.owner": owner, "fanout.done": {"$exists": False}},
+            {"$set": {"fanout.done": people}},
+        )
+        return result.modified_count == 1
+
+    async def drop_fanout(self, broadcast_id: BroadcastId, *, owner: str, now: datetime) -> None:
+        """Give an unfinished expansion back."""
+        await self._broadcasts.update_one(
+            {"_id": broadcast_id, "fanout.owner": owner}, {"$set": {"fanout.until": now}}
+        )
+
+    # --- closing --------------------------------------------------------------------------
+
+    async def expanded(self, *, limit: int = 200) -> list[tuple[Broadcast, int]]:
+        """Return broadcasts being sent whose people are all in the ledger, and their number."""
+        cursor = self._broadcasts.find(
+            {"fanout.open": True, "state": "sending", "fanout.done": {"$exists": True}}
+        ).limit(limit)
+        return [(_from_document(found), found["fanout"]["done"]) async for found in cursor]
+
+    async def cancelled(self, *, now: datetime, limit: int = 50) -> list[Broadcast]:
+        """Return cancelled broadcasts whose remaining people are not written off yet."""
+        cursor = self._broadcasts.find(
+            {
+                "fanout.open": True,
+                "state": {"$in": ["cancelled", "failed"]},
+                "$or": [{"fanout.until": {"$lt": now}}, {"fanout.done": {"$exists": True}}],
+            }
+        ).limit(limit)
+        return [_from_document(found) async for found in cursor]
+
+    async def close(
+        self,
+        broadcast_id: BroadcastId,
+        totals: Totals,
+        *,
+        finished_at: datetime | None = None,
+    ) -> bool:
+        """Freeze the sums; with `finished_at` the broadcast goes from sending to finished."""
+        change: Document = {"totals": _totals_document(totals), "fanout.open": False}
+        query: Document = {"_id": broadcast_id, "fanout.open": True}
+        if finished_at is not None:
+            query["state"] = "sending"
+            change |= {"state": "finished", "finished_at": finished_at}
+        result = await self._broadcasts.update_one(query, {"$set": change})
+        return result.modified_count == 1
+
+    async def find_totals(self, broadcast_id: BroadcastId) -> Totals | None:
+        """Return the frozen sums of a closed broadcast."""
+        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"totals": 1})
+        part = found.get("totals") if found else None
+        return Totals(**part) if part else None
+
+
+# --- documents --------------------------------------------------------------------------------
+
+
+def _to_document(broadcast: Broadcast) -> Document:
+    audience = broadcast.audience
+    document: Document = {
+        "_id": broadcast.id,
+        "account": broadcast.account,
+        "kind": broadcast.kind,
+        "title": broadcast.title,
+        "topic": broadcast.topic,
+        "audience": {
+            "topics": list(audience.topics),
+            "regions": list(audience.regions),
+            "tags": list(audience.tags),
+            "openids": list(audience.openids),
+            "all": audience.all,
+        },
+        "template": broadcast.template,
+        "data": dict(broadcast.data),
+        "url": broadcast.url,
+        "at": broadcast.at,
+        "cron": broadcast.cron,
+        "expires_at": broadcast.expires_at,
+        "priority": broadcast.priority,
+        "ignore_quiet_hours": broadcast.ignore_quiet_hours,
+        "state": broadcast.state,
+        "due_at": broadcast.due_at,
+        "created_at": broadcast.created_at,
+        "started_at": broadcast.started_at,
+        "finished_at": broadcast.finished_at,
+        "author": broadcast.author,
+        "reason": broadcast.reason,
+    }
+    if broadcast.parent is not None:
+        document |= {"parent": broadcast.parent, "planned_at": broadcast.planned_at}
+    return document
+
+
+def _from_document(document: Document) -> Broadcast:
+    audience = document["audience"]
+    parent = document.get("parent")
+    return Broadcast(
+        id=BroadcastId(document["_id"]),
+        account=AccountId(document["account"]),
+        kind=document["kind"],
+        title=document["title"],
+        topic=TopicId(document["topic"]),
+        audience=Audience(
+            topics=tuple(map(TopicId, audience["topics"])),
+            regions=tuple(map(RegionCode, audience["regions"])),
+            tags=tuple(audience["tags"]),
+            openids=tuple(map(OpenId, audience["openids"])),
+            all=audience["all"],
+        ),
+        template=document["template"],
+        data=document["data"],
+        url=document["url"],
+        at=document["at"],
+        cron=document["cron"],
+        expires_at=document["expires_at"],
+        priority=document["priority"],
+        ignore_quiet_hours=document["ignore_quiet_hours"],
+        state=document["state"],
+        parent=BroadcastId(parent) if parent else None,
+        planned_at=document.get("planned_at"),
+        due_at=document["due_at"],
+        created_at=document["created_at"],
+        started_at=document["started_at"],
+        finished_at=document["finished_at"],
+        author=document["author"],
+        reason=document["reason"],
+    )
+
+
+def _content_document(content: Content) -> Document:
+    return {
+        "template_id": content.template_id,
+        "fields": dict(content.fields),
+        "url": content.url,
+    }
+
+
+def _totals_document(totals: Totals) -> Document:
+    return {
+        "people": totals.people,
+        "sent": totals.sent,
+        "failed": totals.failed,
+        "skipped": totals.skipped,
+        "unknown": totals.unknown,
+    }
+
+
+def _clash(error: DuplicateKeyError) -> Clash:
+    pattern: Sequence[str] = list((error.details or {}).get("keyPattern", ()))
+    if "idempotency.key" in pattern:
+        return "idempotency_key"
+    if "notice.event_id" in pattern:
+        return "event"
+    if "planned_at" in pattern:
+        return "occurrence"
+    raise error

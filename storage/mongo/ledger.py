@@ -1,0 +1,391 @@
+"""The ledger of batches (发送台账) in MongoDB: the fact behind the queue.
+
+Two collections. `batches` holds what changes and stays small: state, lease, the sub-chunks
+that were touched, and counters. `batch_people` holds a batch's recipients, written once before
+the batch that points to it; without a batch such a list means nothing and expires.
+
+Every write of a worker names owner, attempt and the state `leased`: after a lost lease nothing
+of it arrives any more.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+
+from domain.delivery import Outcome
+from domain.ids import AccountId, BroadcastId, OpenId
+from domain.ledger import Batch, Chunk, NewBatch, Totals, batch_id, first_chunks
+
+Document = dict[str, Any]
+SEPARATOR = "\n"
+DUPLICATE = 11000
+MAX_STALLS = 5  # leases in a row without any progress
+OUTCOMES: tuple[Outcome, ...] = ("sent", "failed", "skipped", "unknown")
+
+
+class SeqTaken(Exception):
+    """Somebody else wrote that batch: fan-out must go on from what the ledger says."""
+
+
+class LeaseLost(Exception):
+    """The batch is no longer ours; nothing was written."""
+
+
+class MongoLedger:
+    """The batches of all broadcasts."""
+
+    collection = "batches"
+    people_collection = "batch_people"
+    indexes = (
+        IndexModel([("broadcast", ASCENDING), ("seq", ASCENDING)], unique=True),
+        IndexModel([("parent", ASCENDING)], sparse=True),  # the sums of a plan
+        # what the sweep looks for, answered from the index alone
+        IndexModel(
+            [
+                ("state", ASCENDING),
+                ("due_at", ASCENDING),
+                ("queue", ASCENDING),
+                ("broadcast", ASCENDING),
+            ]
+        ),
+        IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)]),  # leases that ran out
+        IndexModel([("broadcast", ASCENDING), ("state", ASCENDING)]),  # is anything left?
+    )
+    people_indexes = (IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),)
+
+    def __init__(self, database: AsyncDatabase[Document], *, chunk_size: int = 25) -> None:
+        self._batches = database[self.collection]
+        self._people = database[self.people_collection]
+        self._chunk_size = chunk_size
+
+    async def create_indexes(self) -> None:
+        """Create the indexes of both collections."""
+        await self._batches.create_indexes(list(self.indexes))
+        await self._people.create_indexes(list(self.people_indexes))
+
+    # --- fan-out --------------------------------------------------------------------------
+
+    async def last(self, broadcast: BroadcastId) -> tuple[int, str] | None:
+        """Return the number and cursor of the last batch written: where fan-out resumes."""
+        found = await self._batches.find_one(
+            {"broadcast": broadcast}, {"seq": 1, "cursor": 1}, sort=[("seq", DESCENDING)]
+        )
+        return (found["seq"], found["cursor"]) if found else None
+
+    async def add(self, batches: Sequence[NewBatch]) -> None:
+        """Write batches in order; `SeqTaken` when one of the numbers is already there."""
+        if not batches:
+            return
+        lists = [ObjectId() for _ in batches]
+        await self._people.insert_many(
+            [
+                {"_id": list_id, "openids": SEPARATOR.join(batch.people)}
+                for list_id, batch in zip(lists, batches, strict=True)
+            ],
+            ordered=False,
+        )
+        try:
+            await self._batches.insert_many(
+                [
+                    self._document(batch, list_id)
+                    for list_id, batch in zip(lists, batches, strict=True)
+                ],
+                ordered=True,
+            )
+        except BulkWriteError as error:
+            raise _only_duplicates(error, SeqTaken) from error
+
+    # --- a worker's life with a batch -----------------------------------------------------
+
+    async def claim(
+        self, wanted: str, *, owner: str, now: datetime, until: datetime
+    ) -> Batch | None:
+        """Lease a ready batch, or one whose lease ran out; None when there is nothing to do."""
+        found = await self._batches.find_one_and_update(
+            {
+                "_id": wanted,
+                "stalls": {"$lt": MAX_STALLS},
+                "$or": [
+                    {"state": "ready", "due_at": {"$lte": now}},
+                    {"state": "leased", "lease_until": {"$lt": now}},
+                ],
+            },
+            {
+                "$set": {"state": "leased", "owner": owner, "lease_until": until},
+                "$inc": {"attempt": 1, "stalls": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+        return await self._batch(found) if found else None
+
+    async def renew(self, owner: str, ids: Collection[str], until: datetime) -> set[str]:
+        """Extend the leases; returns those that are still the owner's."""
+        query = {"_id": {"$in": list(ids)}, "owner": owner, "state": "leased"}
+        await self._batches.update_many(query, {"$set": {"lease_until": until}})
+        return {found["_id"] async for found in self._batches.find(query, {"_id": 1})}
+
+    async def intend(self, batch: Batch, chunk: Chunk, now: datetime) -> None:
+        """Write that the sub-chunk is about to be sent; `LeaseLost` when it must not be."""
+        await self._write(batch, {"$set": {f"chunks.{chunk.id}.i": now}})
+
+    async def close_chunk(
+        self,
+        batch: Batch,
+        chunk: Chunk,
+        counts: Mapping[Outcome, int],
+        children: Sequence[Chunk] = (),
+    ) -> None:
+        """Close a sub-chunk and add its outcomes, in one update.
+
+        Whoever is not concluded stands in `children`, which open in the same update.
+        """
+        fields: Document = {f"chunks.{chunk.id}.d": True}
+        for child in children:
+            fields[f"chunks.{child.id}"] = _chunk_document(child)
+        if counts:
+            fields["stalls"] = 0
+        increments = {f"counts.{outcome}": number for outcome, number in counts.items() if number}
+        increments["left"] = len(children) - 1
+        await self._write(
+            batch,
+            {"$set": fields, "$inc": increments},
+            guard={f"chunks.{chunk.id}.d": {"$exists": False}},
+        )
+
+    async def release(self, batch: Batch, due_at: datetime) -> None:
+        """Give a batch back; being held up counts neither as an attempt nor as a stall."""
+        await self._write(
+            batch,
+            {"$set": {"state": "ready", "due_at": due_at, "owner": "", "stalls": 0}},
+        )
+
+    async def finish(self, batch: Batch) -> None:
+        """Mark a batch done whose sub-chunks are all closed."""
+        await self._write(batch, {"$set": {"state": "done"}}, guard={"left": 0})
+
+    async def write_off(self, batch: Batch, counts: Mapping[Outcome, int]) -> None:
+        """Close everything that is still open at once (a cancelled broadcast)."""
+        increments = {f"counts.{outcome}": number for outcome, number in counts.items()}
+        await self._write(
+            batch,
+            {"$set": {"state": "done", "left": 0}, **({"$inc": increments} if counts else {})},
+        )
+
+    # --- recovery -------------------------------------------------------------------------
+
+    async def expire_leases(self, now: datetime) -> int:
+        """Make batches ready again whose worker has stopped renewing; returns how many."""
+        result = await self._batches.update_many(
+            {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$lt": MAX_STALLS}},
+            {"$set": {"state": "ready", "due_at": now, "owner": ""}},
+        )
+        return result.modified_count
+
+    async def bury(self, now: datetime) -> list[tuple[str, BroadcastId]]:
+        """Set aside batches that keep killing their worker; returns them."""
+        buried: list[tuple[str, BroadcastId]] = []
+        while found := await self._batches.find_one_and_update(
+            {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$gte": MAX_STALLS}},
+            {"$set": {"state": "dead", "owner": ""}},
+            {"broadcast": 1},
+        ):
+            buried.append((found["_id"], BroadcastId(found["broadcast"])))
+        return buried
+
+    async def revive(self, broadcast: BroadcastId, now: datetime) -> int:
+        """Give the dead batches of a broadcast another chance (replay)."""
+        result = await self._batches.update_many(
+            {"broadcast": broadcast, "state": "dead"},
+            {"$set": {"state": "ready", "due_at": now, "stalls": 0}},
+        )
+        return result.modified_count
+
+    async def ready(self, now: datetime) -> list[tuple[str, BroadcastId, int]]:
+        """Return (queue, broadcast, number) of batches that wait for a worker."""
+        cursor = await self._batches.aggregate(
+            [
+                {"$match": {"state": "ready", "due_at": {"$lte": now}}},
+                {
+                    "$group": {
+                        "_id": {"queue": "$queue", "broadcast": "$broadcast"},
+                        "number": {"$sum": 1},
+                    }
+                },
+            ]
+        )
+        return [
+            (row["_id"]["queue"], BroadcastId(row["_id"]["broadcast"]), row["number"])
+            async for row in cursor
+        ]
+
+    async def list_ready(self, broadcasts: Collection[BroadcastId], now: datetime) -> list[str]:
+        """Return the ids of the waiting batches, in order."""
+        cursor = self._batches.find(
+            {"broadcast": {"$in": list(broadcasts)}, "state": "ready", "due_at": {"$lte": now}},
+            {"_id": 1},
+        ).sort([("due_at", ASCENDING), ("broadcast", ASCENDING), ("seq", ASCENDING)])
+        return [found["_id"] async for found in cursor]
+
+    async def list_open(self, broadcast: BroadcastId, *, limit: int = 500) -> list[str]:
+        """Return batches that are neither done nor dead."""
+        cursor = self._batches.find(
+            {"broadcast": broadcast, "state": {"$in": ["ready", "leased"]}}, {"_id": 1}
+        ).limit(limit)
+        return [found["_id"] async for found in cursor]
+
+    async def claim_for_closing(
+        self, wanted: str, *, owner: str, now: datetime, until: datetime
+    ) -> Batch | None:
+        """Lease a batch of a cancelled broadcast, due or not; never from a living worker."""
+        found = await self._batches.find_one_and_update(
+            {
+                "_id": wanted,
+                "$or": [
+                    {"state": {"$in": ["ready", "dead"]}},
+                    {"state": "leased", "lease_until": {"$lt": now}},
+                ],
+            },
+            {
+                "$set": {"state": "leased", "owner": owner, "lease_until": until},
+                "$inc": {"attempt": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+        return await self._batch(found) if found else None
+
+    async def expire_people(self, broadcast: BroadcastId, at: datetime) -> None:
+        """Let the lists of a closed broadcast go."""
+        lists = [
+            found["people"]
+            async for found in self._batches.find({"broadcast": broadcast}, {"people": 1})
+        ]
+        await self._people.update_many({"_id": {"$in": lists}}, {"$set": {"expire_at": at}})
+
+    # --- sums -----------------------------------------------------------------------------
+
+    async def totals(self, broadcast: BroadcastId) -> Totals:
+        """Add up a broadcast's batches."""
+        return await self._sum({"broadcast": broadcast})
+
+    async def totals_of_plan(self, plan: BroadcastId) -> Totals:
+        """Add up the batches of all occurrences of a plan."""
+        return await self._sum({"parent": plan})
+
+    async def count_unfinished(self, broadcast: BroadcastId) -> int:
+        """Return how many batches are not done."""
+        return await self._batches.count_documents(
+            {"broadcast": broadcast, "state": {"$in": ["ready", "leased", "dead"]}}
+        )
+
+    async def _sum(self, query: Document) -> Totals:
+        sums = {outcome: {"$sum": f"$counts.{outcome}"} for outcome in OUTCOMES}
+        cursor = await self._batches.aggregate(
+            [{"$match": query}, {"$group": {"_id": None, "people": {"$sum": "$size"}, **sums}}]
+        )
+        async for row in cursor:
+            return Totals(people=row["people"], **{name: row[name] for name in OUTCOMES})
+        return Totals()
+
+    # --- documents ------------------------------------------------------------------------
+
+    async def _write(self, batch: Batch, update: Document, guard: Document | None = None) -> None:
+        if batch.lost:
+            raise LeaseLost(batch.id)
+        result = await self._batches.update_one(
+            {
+                "_id": batch.id,
+                "owner": batch.owner,
+                "attempt": batch.attempt,
+                "state": "leased",
+                **(guard or {}),
+            },
+            update,
+        )
+        if result.matched_count != 1:
+            batch.lost = True
+            raise LeaseLost(batch.id)
+
+    def _document(self, batch: NewBatch, list_id: ObjectId) -> Document:
+        document: Document = {
+            "_id": batch_id(batch.broadcast, batch.seq),
+            "broadcast": batch.broadcast,
+            "account": batch.account,
+            "seq": batch.seq,
+            "queue": batch.queue,
+            "priority": batch.priority,
+            "people": list_id,
+            "size": len(batch.people),
+            "chunk_size": self._chunk_size,
+            "left": -(-len(batch.people) // self._chunk_size),
+            "cursor": batch.cursor,
+            "state": "ready",
+            "attempt": 0,
+            "stalls": 0,
+            "owner": "",
+            "lease_until": None,
+            "due_at": batch.due_at,
+            "chunks": {},
+            "counts": dict.fromkeys(OUTCOMES, 0),
+        }
+        if batch.parent is not None:
+            document["parent"] = batch.parent
+        return document
+
+    async def _batch(self, document: Document) -> Batch:
+        people = await self._people.find_one({"_id": document["people"]}, {"openids": 1})
+        if people is None:
+            raise LookupError(f"the recipients of batch {document['_id']} are gone")
+        return Batch(
+            id=document["_id"],
+            broadcast=BroadcastId(document["broadcast"]),
+            account=AccountId(document["account"]),
+            seq=document["seq"],
+            queue=document["queue"],
+            owner=document["owner"],
+            attempt=document["attempt"],
+            lease_until=document["lease_until"],
+            people=tuple(map(OpenId, people["openids"].split(SEPARATOR))),
+            open=_open_chunks(document),
+        )
+
+
+def _open_chunks(document: Document) -> dict[str, Chunk]:
+    first = first_chunks(document["size"], document["chunk_size"])
+    chunks: dict[str, Chunk] = {}
+    for chunk_id in {**first, **document["chunks"]}:
+        kept = document["chunks"].get(chunk_id, {})
+        if kept.get("d"):
+            continue
+        positions = tuple(kept["p"]) if "p" in kept else first[chunk_id].positions
+        chunks[chunk_id] = Chunk(
+            id=chunk_id,
+            positions=positions,
+            intended_at=kept.get("i"),
+            due_at=kept.get("u"),
+            tries=kept.get("t", 0),
+        )
+    return chunks
+
+
+def _chunk_document(chunk: Chunk) -> Document:
+    document: Document = {"p": list(chunk.positions)}
+    if chunk.intended_at is not None:
+        document["i"] = chunk.intended_at
+    if chunk.due_at is not None:
+        document["u"] = chunk.due_at
+    if chunk.tries:
+        document["t"] = chunk.tries
+    return document
+
+
+def _only_duplicates(error: BulkWriteError, kind: type[Exception]) -> Exception:
+    problems = (error.details or {}).get("writeErrors", [])
+    concerns = (error.details or {}).get("writeConcernErrors", [])
+    if concerns or any(problem["code"] != DUPLICATE for problem in problems):
+        return error
+    return kind("already there")

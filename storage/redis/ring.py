@@ -1,0 +1,225 @@
+"""The ring (待发队列): Redis Streams that tell workers which batch to look at next.
+
+One stream per broadcast and account, and one for all notices of an account; an entry is a batch
+id and nothing else. Losing any of it loses nothing: the ledger knows what is ready, and a sweep
+rings again. An entry is acknowledged and deleted, in one transaction, as soon as the ledger has
+been asked; from then on the ledger's lease says when somebody else may try.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from domain.broadcast import Priority
+from domain.ids import AccountId, BroadcastId
+from storage.redis.scripts import asked
+
+GROUP = "workers"
+FIELD = b"b"
+SCORES: dict[Priority, int] = {"urgent": 0, "normal": 1}
+STALE_MS = 5_000  # an entry read this long ago and not settled belonged to a worker that died
+PATIENCE = 5.0
+SLICE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One entry that was read: look at this batch."""
+
+    queue: str
+    entry: bytes
+    batch: str
+
+
+def queue_of(account: AccountId, broadcast: BroadcastId) -> str:
+    """Return the queue of a broadcast."""
+    return f"{account}:{broadcast}"
+
+
+def notices_queue(account: AccountId) -> str:
+    """Return the queue that all notices of an account share."""
+    return f"{account}:notices"
+
+
+class Ring:
+    """The active queues and their entries."""
+
+    prefix = "wz:ring:"
+    registry = "wz:ring-queues"
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._turn = 0
+
+    async def add(self, queue: str, priority: Priority, batches: Sequence[str]) -> None:
+        """Ring for batches; the queue becomes active."""
+        for start in range(0, len(batches), SLICE):
+            async with asked(PATIENCE):
+                pipe = self._redis.pipeline(transaction=False)
+                for batch in batches[start : start + SLICE]:
+                    pipe.xadd(self._key(queue), {FIELD: batch})
+                pipe.zadd(self.registry, {queue: SCORES[priority]})
+                await pipe.execute()
+
+    async def take(
+        self, consumer: str, *, free: int, extra: int = 0, held: Collection[str] = ()
+    ) -> list[Ticket]:
+        """Read at most `free` entries, urgent queues first, the rest in turn.
+
+        A queue of which the caller holds nothing yet may give one entry more, up to `extra`:
+        so a long broadcast cannot keep a new one waiting.
+        """
+        async with asked(PATIENCE):
+            queues = await self._queues()
+            tickets: list[Ticket] = []
+            fresh = [queue for queue in queues if queue not in held][:extra]
+            tickets += await self._read(consumer, fresh, 1)
+            left = free - len(tickets)
+            while left > 0 and queues:
+                share = max(1, left // len(queues))
+                found = await self._read(consumer, queues[:left], share)
+                tickets += found
+                left -= len(found)
+                if not found:
+                    break
+            return tickets
+
+    async def settle(self, tickets: Iterable[Ticket]) -> None:
+        """Acknowledge and delete entries, in one transaction."""
+        by_queue: dict[str, list[bytes]] = {}
+        for ticket in tickets:
+            by_queue.setdefault(ticket.queue, []).append(ticket.entry)
+        if not by_queue:
+            return
+        async with asked(PATIENCE):
+            pipe = self._redis.pipeline(transaction=True)
+            for queue, entries in by_queue.items():
+                pipe.xack(self._key(queue), GROUP, *entries)
+                pipe.xdel(self._key(queue), *entries)
+            await pipe.execute()
+
+    async def silence(self, queue: str) -> None:
+        """Stop reading a queue (pause); its entries stay."""
+        async with asked(PATIENCE):
+            await self._redis.zrem(self.registry, queue)
+
+    async def activate(self, queue: str, priority: Priority) -> None:
+        """Read it again (resume)."""
+        async with asked(PATIENCE):
+            await self._redis.zadd(self.registry, {queue: SCORES[priority]})
+
+    async def drop(self, queue: str) -> None:
+        """Forget a queue with everything in it (cancelled or finished)."""
+        async with asked(PATIENCE):
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.zrem(self.registry, queue)
+            pipe.delete(self._key(queue))
+            await pipe.execute()
+
+    async def length(self, queue: str) -> int:
+        """Return how many entries are there, read or not."""
+        async with asked(PATIENCE):
+            return int(await self._redis.xlen(self._key(queue)))
+
+    async def restore(self, queue: str, priority: Priority, ready: Sequence[str]) -> int:
+        """Ring for those of the ready batches that the queue does not hold; returns how many."""
+        present: set[str] = set()
+        start = "-"
+        while True:
+            async with asked(PATIENCE):
+                rows = await self._redis.xrange(self._key(queue), min=start, count=SLICE)
+            present.update(fields[FIELD].decode() for _, fields in rows if fields)
+            if len(rows) < SLICE:
+                break
+            start = "(" + rows[-1][0].decode()
+        missing = [batch for batch in ready if batch not in present]
+        if missing:
+            await self.add(queue, priority, missing)
+        else:
+            await self.activate(queue, priority)
+        return len(missing)
+
+    async def rescue(self, *, stale_ms: int = STALE_MS) -> int:
+        """Put back entries that a worker read and died with; returns how many."""
+        rescued = 0
+        async with asked(PATIENCE):
+            for queue in await self._queues():
+                rescued += await self._rescue(queue, stale_ms)
+        return rescued
+
+    async def _rescue(self, queue: str, stale_ms: int) -> int:
+        key = self._key(queue)
+        try:
+            pending = await self._redis.xpending_range(
+                key, GROUP, min="-", max="+", count=SLICE, idle=stale_ms
+            )
+        except ResponseError as error:
+            if _is_no_group(error):
+                return 0
+            raise
+        entries = [row["message_id"] for row in pending]
+        if not entries:
+            return 0
+        kept = await self._redis.xrange(key, min=entries[0], max=entries[-1])
+        batches = {entry: fields[FIELD] for entry, fields in kept if fields}
+        pipe = self._redis.pipeline(transaction=True)
+        for entry in entries:
+            pipe.xack(key, GROUP, entry)
+            pipe.xdel(key, entry)
+            if entry in batches:
+                pipe.xadd(key, {FIELD: batches[entry]})
+        await pipe.execute()
+        return len(entries)
+
+    async def _queues(self) -> list[str]:
+        rows: list[tuple[bytes, float]] = await self._redis.zrange(
+            self.registry, 0, -1, withscores=True
+        )
+        urgent = [name.decode() for name, score in rows if score == SCORES["urgent"]]
+        normal = [name.decode() for name, score in rows if score != SCORES["urgent"]]
+        if normal:
+            self._turn = (self._turn + 1) % len(normal)
+            normal = normal[self._turn :] + normal[: self._turn]
+        return urgent + normal
+
+    async def _read(self, consumer: str, queues: Sequence[str], count: int) -> list[Ticket]:
+        if not queues:
+            return []
+        pipe = self._redis.pipeline(transaction=False)
+        for queue in queues:
+            pipe.xreadgroup(GROUP, consumer, {self._key(queue): ">"}, count=count)
+        answers = await pipe.execute(raise_on_error=False)
+        tickets: list[Ticket] = []
+        for queue, found in zip(queues, answers, strict=True):
+            answer = found
+            if isinstance(answer, ResponseError) and _is_no_group(answer):
+                await self._make_group(queue)
+                answer = await self._redis.xreadgroup(
+                    GROUP, consumer, {self._key(queue): ">"}, count=count
+                )
+            if isinstance(answer, Exception):
+                raise answer
+            tickets += _tickets(queue, answer)
+        return tickets
+
+    async def _make_group(self, queue: str) -> None:
+        try:
+            await self._redis.xgroup_create(self._key(queue), GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def _key(self, queue: str) -> str:
+        return self.prefix + queue
+
+
+def _tickets(queue: str, answer: Any) -> list[Ticket]:
+    rows = [row for _, entries in answer or [] for row in entries]
+    return [Ticket(queue, entry, fields[FIELD].decode()) for entry, fields in rows if fields]
+
+
+def _is_no_group(error: ResponseError) -> bool:
+    return "NOGROUP" in str(error)
