@@ -1,0 +1,86 @@
+# Every target works in a fresh clone; they only need git, make and Python 3.11 or newer with venv.
+# `make` alone lists them.
+
+PORT ?= 8000
+PYTHON ?= python3
+TESTS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SETUP := $(VENV)/.setup-done
+TOOLS := $(VENV)/.tools-done
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
+MONGOD = $(wildcard $(VENV)/lib/python3*/site-packages/fiftyone/db/bin/mongod)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup tools browser demo format lint types imports test faults bench cover check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(SETUP) ## create .venv with what running needs
+
+$(SETUP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11: install a newer one, or make PYTHON=/path/to/it" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "installing what running needs into $(VENV)"
+	@$(PIP) -r requirements.txt
+	@if [ -n "$(MONGOD)" ] && ldd $(MONGOD) | grep -q 'not found'; then \
+		echo "installing the libraries of the embedded mongod"; \
+		$(SUDO) $(APT) update && $(SUDO) $(APT) install --yes --no-install-recommends libcurl4 libssl3 || \
+		echo "mongod lacks libraries: run 'apt-get install libcurl4 libssl3' as root, or set mongo.uri" >&2; \
+	fi
+	@touch $@
+
+tools: $(TOOLS)
+
+$(TOOLS): $(SETUP) requirements-dev.txt
+	@echo "installing tools and test packages into $(VENV)"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+browser:
+	@if ! { command -v chromium >/dev/null && ls /usr/share/fonts/opentype/noto/NotoSansCJK* >/dev/null 2>&1; }; then \
+		echo "installing chromium and a Chinese font"; \
+		$(SUDO) $(APT) update && $(SUDO) $(APT) install --yes --no-install-recommends chromium fonts-noto-cjk || \
+		echo "the browser tests need chromium: run 'apt-get install chromium fonts-noto-cjk' as root" >&2; \
+	fi
+
+demo: setup ## everything on this machine, with a phone in the browser (PORT=8000)
+	@$(BIN)/python run.py demo --port $(PORT)
+
+format: tools ## put code in its usual form
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lint: tools ## ruff on code, djlint on pages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@pages=$$(find templates -name '*.html'); [ -z "$$pages" ] || $(BIN)/djlint --lint --quiet $$pages
+
+types: tools ## mypy --strict on everything but tests
+	@$(BIN)/mypy
+
+imports: tools ## layers and doors
+	@$(BIN)/lint-imports
+
+test: tools browser ## all tests; TESTS=tests/push for some
+	@$(BIN)/python -m pytest $(TESTS)
+
+faults: tools ## only the tests that kill processes
+	@$(BIN)/python -m pytest -m faults
+
+bench: tools ## the benchmarks: a table, and var/bench.json
+	@$(BIN)/python -m bench
+
+cover: tools browser ## tests, with what they leave untouched
+	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report --skip-covered --show-missing
+
+check: lint types imports test ## all of these: exactly what CI runs
+
+clean: ## remove .venv and caches, never var/
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	@find . -name __pycache__ -not -path './node_modules/*' -prune -exec rm -rf {} +
