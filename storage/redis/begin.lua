@@ -9,15 +9,15 @@
 --       4 window name or ''   5 open until (ms)   6 messages allowed   7 window's life in ms
 -- Returns {'answered', blob} | {'running'} | {'claimed', messages before mine, session or false}
 
+local owner, lease = ARGV[1], tonumber(ARGV[2])
 local seen = redis.call('GET', KEYS[1])
-if seen then
+if seen and seen ~= 'R' .. owner then -- our own mark: the connection broke, and asked again
   if string.sub(seen, 1, 1) == 'A' then
     return {'answered', string.sub(seen, 2)}
   end
   return {'running'}
 end
 
-local owner, lease = ARGV[1], tonumber(ARGV[2])
 redis.call('SET', KEYS[1], 'R' .. owner, 'PX', lease)
 
 if ARGV[4] ~= '' then
@@ -33,6 +33,9 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if seen then
+  redis.call('LREM', KEYS[2], 1, owner)
+end
 local before = redis.call('RPUSH', KEYS[2], owner) - 1
 redis.call('HSET', KEYS[3], owner, now + lease)
 redis.call('PEXPIRE', KEYS[2], 120000)

@@ -9,7 +9,7 @@ and its place in the queue within seconds.
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from redis.asyncio import Redis
@@ -101,19 +101,18 @@ class Guards:
                 return answer
         return Running()
 
-    async def renew(self, ticket: Ticket) -> bool:
-        """Prolong the lease and see whether it is our turn; False when the message is lost."""
-        found = await self._renew(
-            ticket.keys[:4],
-            ticket.owner,
-            self._lease_ms,
-            "1" if ticket.noticed else "0",
-            "1" if ticket.queued else "0",
-        )
+    async def wait(self, ticket: Ticket) -> bool:
+        """Renew the lease and see whether it is our turn; False when the message is lost."""
+        found = await self._renewed(ticket, "1")
         if found[0] == b"lost":
             return False
         ticket.before, ticket.session = found[1], found[2]
         return True
+
+    async def beat(self, ticket: Ticket) -> bool:
+        """Renew the lease while at work; False when the message is lost."""
+        found = await self._renewed(ticket, "0")
+        return bool(found[0] != b"lost")
 
     async def notice(self, ticket: Ticket, answer: Answer) -> Lost | None:
         """Store an answer for repeats while the work goes on."""
@@ -137,6 +136,16 @@ class Guards:
     async def abandon(self, ticket: Ticket) -> None:
         """Give the message up: its next delivery starts afresh."""
         await self._settled(ticket, b"" if ticket.noticed else b"X")
+
+    async def _renewed(self, ticket: Ticket, requeue: str) -> Any:
+        return await self._renew(
+            ticket.keys[:4],
+            ticket.owner,
+            self._lease_ms,
+            "1" if ticket.noticed else "0",
+            "1" if ticket.queued else "0",
+            requeue,
+        )
 
     async def _settled(
         self,

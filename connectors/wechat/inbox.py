@@ -1,0 +1,132 @@
+"""The inbox (收件): from an HTTP request of the platform to a message, and back to its answer.
+
+The account's settings decide the mode, never the request. In safe and compatible mode only
+what `msg_signature` covers is believed: the decrypted `Encrypt`. In plain mode nothing covers
+the body, which is why safe mode is the default. A timestamp may be ten minutes off; replays
+within them are stopped by the guards, which keep answers longer.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.settings import AccountSettings
+from connectors.wechat.crypto import MessageCipher, Undecipherable, is_signed, signature_of
+from connectors.wechat.pushes import Push, read_push
+from connectors.wechat.replies import reply_xml
+from connectors.wechat.xml import Malformed, parse
+from domain.clock import Clock
+from domain.conversation import Answer, Inbound
+from domain.errors import ServiceError
+from domain.ids import AccountId
+
+FRESH_SECONDS = 600
+NOTHING = b"success"  # stops the platform's repeats and shows nothing
+
+
+class Refused(ServiceError):
+    """A request that is not the platform's; `reason` is for the log, the answer says little."""
+
+    code = "callback_refused"
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message with what its reply needs."""
+
+    message: Inbound
+    sender: str
+    receiver: str
+
+
+class Inbox:
+    """The callback of one account."""
+
+    def __init__(self, account: AccountSettings, clock: Clock) -> None:
+        self.account = AccountId(account.id)
+        self._clock = clock
+        self._token = account.token.get_secret_value()
+        keys = (account.encoding_aes_key, account.previous_encoding_aes_key)
+        self._cipher = (
+            None
+            if account.mode == "plain"
+            else MessageCipher(account.app_id, [key.get_secret_value() for key in keys if key])
+        )
+
+    def echo(self, query: Mapping[str, str]) -> str:
+        """Return `echostr` of a signed verification; it is clear text in every mode."""
+        self._check_signature(query, self._check_time(query))
+        echo = query.get("echostr", "")
+        if not echo or len(echo) > 1024 or not echo.isprintable():
+            raise Refused(400, "echostr is missing or not printable")
+        return echo
+
+    def receive(self, query: Mapping[str, str], body: bytes) -> Envelope:
+        """Return the message of a push, or raise `Refused`."""
+        timestamp = self._check_time(query)
+        if self._cipher is None or "signature" in query:
+            self._check_signature(query, timestamp)
+        try:
+            clear = body
+            if self._cipher is not None:
+                clear = self._decrypt(self._cipher, query, body)
+            push: Push = read_push(self.account, parse(clear), clear)
+        except Malformed as error:
+            raise Refused(400, str(error)) from error
+        return Envelope(push.message, push.sender, push.receiver)
+
+    def reply(self, envelope: Envelope, answer: Answer) -> bytes:
+        """Return the body of the response; encrypted unless the account is in plain mode."""
+        now = int(self._clock.now().timestamp())
+        xml = reply_xml(answer, to=envelope.sender, by=envelope.receiver, at=now)
+        if xml is None:
+            return NOTHING
+        if self._cipher is None:
+            return xml.encode()
+        encrypted = self._cipher.encrypt(xml.encode())
+        timestamp, nonce = str(now), secrets.token_hex(8)
+        signature = signature_of(self._token, timestamp, nonce, encrypted)
+        return (
+            f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt>"
+            f"<MsgSignature><![CDATA[{signature}]]></MsgSignature>"
+            f"<TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
+        ).encode()
+
+    def _check_time(self, query: Mapping[str, str]) -> str:
+        timestamp = query.get("timestamp", "")
+        if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
+            raise Refused(403, "timestamp is missing or no number")
+        if abs(self._clock.now().timestamp() - int(timestamp)) > FRESH_SECONDS:
+            raise Refused(403, "timestamp is more than ten minutes off")
+        return timestamp
+
+    def _check_signature(self, query: Mapping[str, str], timestamp: str) -> None:
+        nonce, signature = _nonce(query), query.get("signature", "")
+        if not signature or not is_signed(signature, self._token, timestamp, nonce):
+            raise Refused(403, "signature is missing or wrong")
+
+    def _decrypt(self, cipher: MessageCipher, query: Mapping[str, str], body: bytes) -> bytes:
+        signature, nonce = query.get("msg_signature", ""), _nonce(query)
+        if not signature:
+            raise Refused(403, "msg_signature is missing")
+        encrypted = parse(body).word("encrypt")
+        if not encrypted:
+            raise Refused(403, "nothing is encrypted")
+        if not is_signed(signature, self._token, query["timestamp"], nonce, encrypted):
+            raise Refused(403, "msg_signature is wrong")
+        try:
+            return cipher.decrypt(encrypted)
+        except Undecipherable as error:
+            raise Refused(403, f"cannot be decrypted: {error}") from error
+
+
+def _nonce(query: Mapping[str, str]) -> str:
+    nonce = query.get("nonce", "")
+    if not nonce or not nonce.isascii() or len(nonce) > 128:
+        raise Refused(403, "nonce is missing or too odd")
+    return nonce
