@@ -34,10 +34,9 @@ def client_of(http, clock):
     return build
 
 
-async def hang(request: web.Request) -> web.Response:
-    """Never answer; end when the caller is gone."""
-    while request.transport is not None and not request.transport.is_closing():
-        await asyncio.sleep(0.02)
+async def hang(_: web.Request) -> web.Response:
+    """Never answer."""
+    await asyncio.Event().wait()
     return web.Response()
 
 
@@ -171,8 +170,7 @@ async def test_while_the_probe_is_out_nobody_else_is_let_through(client_of, cloc
                 await client.get("/record", Answer)
         clock.advance(16)
         probe = asyncio.create_task(client.get("/record", Answer))
-        while len(office.requests) < 11:
-            await asyncio.sleep(0)
+        await office.asked(11)
 
         with pytest.raises(DepartmentTimeout):
             await client.get("/record", Answer)
@@ -189,8 +187,7 @@ async def test_a_cancelled_probe_gives_its_place_back(client_of, clock):
                 await client.get("/record", Answer)
         clock.advance(16)
         probe = asyncio.create_task(client.get("/record", Answer))
-        while len(office.requests) < 11:
-            await asyncio.sleep(0)
+        await office.asked(11)
         probe.cancel()
         with pytest.raises(asyncio.CancelledError):
             await probe

@@ -1,5 +1,6 @@
 """Departments over real HTTP for tests: the sandbox's, and one that answers what it is told."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,10 +46,18 @@ class StubDepartment:
     requests: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     url: str = ""
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def asked(self, times: int) -> None:
+        """Wait until that many requests have come."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.requests) >= times)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         self.bodies.append(await request.read())
+        async with self._news:
+            self._news.notify_all()
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, bytes):
             return web.Response(body=answer, content_type="application/json")
