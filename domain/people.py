@@ -50,6 +50,15 @@ class RealName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A consent (单独同意) that was withdrawn: kept as proof, without what it was about."""
+
+    notice_version: str
+    given_at: datetime
+    withdrawn_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSubject:
     """What an operator brought along for a citizen (导入), so that notices find them.
 
@@ -82,6 +91,7 @@ class Bindings:
     places: tuple[Place, ...] = ()
     real_name: RealName | None = None
     imported: tuple[ImportedSubject, ...] = ()
+    consents: tuple[Consent, ...] = ()
 
     @property
     def subjects(self) -> tuple[Subject, ...]:

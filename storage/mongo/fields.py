@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pymongo import AsyncMongoClient, IndexModel
 from pymongo.asynchronous.encryption import AsyncClientEncryption
+from pymongo.encryption_shared import Algorithm
 from pymongo.errors import DuplicateKeyError, EncryptionError
-from pymongo.synchronous.encryption import Algorithm
 
 from domain.errors import ConfigError
 

@@ -1,0 +1,199 @@
+"""Citizens in MongoDB (订阅者与绑定): how we reach them, and what they bound.
+
+`subscribers` holds what audiences ask for, nothing personal but the openid. `bindings` holds
+the personal values, each encrypted. Both change in one transaction, so that a notice finds a
+plate exactly as long as it is bound.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pymongo
+from pymongo import IndexModel, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from domain.ids import AccountId, OpenId
+from domain.people import Bindings, Person, Subscriber
+from storage.mongo.fields import FieldCipher
+from storage.mongo.keys import EVERYBODY, Marks, subject_hash
+from storage.mongo.papers import Papers, subscriber_fields, subscriber_from
+
+SUBSCRIBERS = "subscribers"
+BINDINGS = "bindings"
+PATIENCE_SECONDS = 3.0  # for one change of one person, retries after conflicts included
+
+Document = dict[str, Any]
+
+
+def person_id(account: AccountId, openid: OpenId) -> str:
+    """Return the `_id` of a person's documents; in one account it sorts as the openid does."""
+    return f"{account}:{openid}"
+
+
+class MongoPeople:
+    """One person at a time: find, change, forget."""
+
+    collection = SUBSCRIBERS
+    indexes = (
+        # every audience: an equality on the first four, then a range and the order of _id
+        IndexModel(
+            [("account", 1), ("following", 1), ("reachable", 1), ("keys", 1), ("_id", 1)],
+            name="audience",
+        ),
+    )
+
+    def __init__(self, database: AsyncDatabase[Document], fields: FieldCipher) -> None:
+        self.database = database
+        self.fields = fields
+        self._subscribers = database[SUBSCRIBERS]
+        self._bindings = database[BINDINGS]
+        self._papers = Papers(fields)
+
+    async def find(self, account: AccountId, openid: OpenId) -> Subscriber | None:
+        """Return a subscriber, also one who unfollowed."""
+        found = await self._subscribers.find_one({"_id": person_id(account, openid)})
+        return subscriber_from(found) if found else None
+
+    async def bindings(self, account: AccountId, openid: OpenId) -> Bindings:
+        """Return what a citizen bound, decrypted; empty if nothing."""
+        found = await self._bindings.find_one({"_id": person_id(account, openid)})
+        return await self._papers.read(found)
+
+    async def appeared(
+        self, account: AccountId, openid: OpenId, at: datetime, *, followed: bool
+    ) -> Subscriber | None:
+        """Note that somebody follows (`followed`) or at least talks to us, and is reachable.
+
+        Returns the subscriber as it was before, `None` for somebody new. News older than an
+        unfollow already known changes nothing.
+        """
+        _id = person_id(account, openid)
+        change: Document = {"following": True, "reachable": True}
+        if followed:
+            change["followed_at"] = at
+        for _ in range(2):  # somebody else may insert between our look and our insert
+            try:
+                before = await self._subscribers.find_one_and_update(
+                    {"_id": _id, "$nor": [{"unfollowed_at": {"$gt": at}}]},
+                    {
+                        "$set": change,
+                        "$unset": {"unreachable_because": ""},
+                        "$setOnInsert": _newborn(account, openid),
+                    },
+                    upsert=True,
+                    return_document=ReturnDocument.BEFORE,
+                )
+            except DuplicateKeyError:
+                continue
+            return subscriber_from(before) if before else None
+        return await self.find(account, openid)
+
+    async def is_present(self, account: AccountId, openid: OpenId) -> bool:
+        """Whether we already count this person as following and reachable."""
+        found = await self._subscribers.find_one(
+            {"_id": person_id(account, openid), "following": True, "reachable": True}, {"_id": 1}
+        )
+        return found is not None
+
+    async def unfollowed(self, account: AccountId, openid: OpenId, at: datetime) -> None:
+        """Send nothing any more; everything else stays for the day they come back."""
+        await self._subscribers.update_one(
+            {"_id": person_id(account, openid), "$nor": [{"followed_at": {"$gt": at}}]},
+            {"$set": {"following": False, "unfollowed_at": at}},
+        )
+
+    async def mark_unreachable(self, account: AccountId, openid: OpenId, reason: str) -> None:
+        """Leave a person out until they follow or talk again."""
+        await self._subscribers.update_one(
+            {"_id": person_id(account, openid)},
+            {"$set": {"reachable": False, "unreachable_because": reason[:200]}},
+        )
+
+    async def edit(
+        self, account: AccountId, openid: OpenId, change: Callable[[Person], Person]
+    ) -> tuple[Person, Person]:
+        """Change a person and return them before and after.
+
+        `change` must be pure: when two changes meet, one of them is computed again. What it
+        raises leaves everything as it was. Unknown people appear as following.
+        """
+
+        async def attempt(session: AsyncClientSession) -> tuple[Person, Person]:
+            return await self._edit(session, account, openid, change)
+
+        with pymongo.timeout(PATIENCE_SECONDS):
+            async with self.database.client.start_session() as session:
+                return await session.with_transaction(attempt)
+
+    async def _edit(
+        self,
+        session: AsyncClientSession,
+        account: AccountId,
+        openid: OpenId,
+        change: Callable[[Person], Person],
+    ) -> tuple[Person, Person]:
+        _id = person_id(account, openid)
+        document = await self._subscribers.find_one({"_id": _id}, session=session)
+        papers = await self._bindings.find_one({"_id": _id}, session=session)
+        before = Person(
+            subscriber=subscriber_from(document)
+            if document
+            else Subscriber(account=account, openid=openid, following=True),
+            bindings=await self._papers.read(papers),
+        )
+        after = change(before)
+        if after == before:
+            return before, after
+        if after.bindings != before.bindings:
+            content = await self._papers.write(after.bindings)
+            await self._bindings.update_one(
+                {"_id": _id},
+                {"$set": content, "$setOnInsert": {"account": account, "openid": openid}},
+                upsert=True,
+                session=session,
+            )
+        marks = Marks(
+            subjects=tuple(subject_hash(self.fields, s) for s in after.bindings.subjects),
+            regions=tuple(dict.fromkeys(place.region for place in after.bindings.places)),
+        )
+        content = subscriber_fields(after.subscriber, marks)
+        content["declined"] = _declined(document, before.subscriber, after.subscriber)
+        newborn = _newborn(account, openid) | {"following": True, "reachable": True}
+        await self._subscribers.update_one(
+            {"_id": _id},
+            {
+                "$set": content,
+                "$inc": {"revision": 1},
+                "$setOnInsert": {k: v for k, v in newborn.items() if k not in content},
+            },
+            upsert=True,
+            session=session,
+        )
+        return before, after
+
+    async def forget(self, account: AccountId, openid: OpenId) -> None:
+        """Erase a person; doing it again does nothing."""
+        _id = person_id(account, openid)
+
+        async def attempt(session: AsyncClientSession) -> None:
+            await self._bindings.delete_one({"_id": _id}, session=session)
+            await self._subscribers.delete_one({"_id": _id}, session=session)
+
+        with pymongo.timeout(PATIENCE_SECONDS):
+            async with self.database.client.start_session() as session:
+                await session.with_transaction(attempt)
+
+
+def _newborn(account: AccountId, openid: OpenId) -> Document:
+    return {"account": account, "openid": openid, "keys": [EVERYBODY]}
+
+
+def _declined(document: Document | None, before: Subscriber, after: Subscriber) -> list[str]:
+    """Return the topics a citizen cancelled: an import does not bring them back."""
+    old = {item.topic for item in before.subscriptions}
+    new = {item.topic for item in after.subscriptions}
+    declined = set(document.get("declined", ())) if document else set()
+    return sorted((declined | (old - new)) - new)

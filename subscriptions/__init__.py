@@ -1,0 +1,1 @@
+"""What citizens asked to be told: subscriptions, bindings, audiences, import and export."""
