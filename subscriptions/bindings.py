@@ -147,9 +147,8 @@ class BindingService:
 
         def bind(person: Person) -> Person:
             imported = tuple(item for item in person.bindings.imported if item.value != number)
-            return _with(
-                _without_real_name(person, self._clock), real_name=fresh, imported=imported
-            )
+            bound = _without_real_name(person.bindings, now)
+            return _holding(person, replace(bound, real_name=fresh, imported=imported))
 
         await self._people.edit(account, openid, bind)
         return fresh
