@@ -6,6 +6,7 @@ us; the last process to leave in order stops them. There is no other storage cod
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
@@ -24,6 +25,8 @@ from domain.errors import ConfigError
 from storage.servers.daemon import Daemon
 from storage.servers.mongod import Mongod
 from storage.servers.redis_server import RedisServer
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 Server = TypeVar("Server", bound=Daemon)
@@ -91,7 +94,8 @@ async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
 async def keep_running(settings: Settings, on_restart: Callable[[str], None]) -> None:
     """Watch the embedded servers and start again one that died; runs until cancelled.
 
-    Call it while they are open. `on_restart` gets the program's name.
+    Call it while they are open. `on_restart` gets the program's name. A start that fails is
+    logged and tried again.
     """
     servers: list[Daemon] = []
     if settings.mongo.uri == EMBEDDED:
@@ -100,8 +104,11 @@ async def keep_running(settings: Settings, on_restart: Callable[[str], None]) ->
         servers.append(_redis_server(settings))
     while True:
         for server in servers:
-            if await server.revive():
-                on_restart(server.program)
+            try:
+                if await server.revive():
+                    on_restart(server.program)
+            except ConfigError:
+                log.exception("embedded.not_restarted", extra={"server": server.program})
         await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -96,11 +96,13 @@ async def fields(
     mongo_client: AsyncMongoClient[Document],
     mongo: AsyncDatabase[Document],
     settings: Settings,
-) -> "FieldCipher":
+) -> "AsyncIterator[FieldCipher]":
     """The cipher of personal fields, with its key vault in `mongo`."""
     from storage.mongo.fields import FieldCipher
 
-    return await FieldCipher.open(mongo_client, mongo.name, settings.security.master_key)
+    cipher = await FieldCipher.open(mongo_client, mongo.name, settings.security.master_key)
+    yield cipher
+    await cipher.aclose()
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""What all commands share: `--config`, the event loop, the console, and errors in one sentence."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from config.settings import Settings, load_settings
+
+Result = TypeVar("Result")
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings file; else WEIZHENG_CONFIG, else config/settings.toml.",
+        show_default=False,
+    ),
+]
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+def settings_of(config: Path | None) -> Settings:
+    """Read the settings; `ConfigError` ends the command with its sentence."""
+    return load_settings(config)
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine on uvloop."""
+    return uvloop.run(work)
+
+
+@asynccontextmanager
+async def until_stopped() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGINT and SIGTERM set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def progress_bar() -> Progress:
+    """Return a bar for work counted in documents or lines."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=complaints,
+    )
