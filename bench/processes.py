@@ -1,0 +1,114 @@
+"""Processes under measurement: pinned to a core, waited for, and stopped."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.plan import ROOT
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers on its port."""
+
+    pid: int
+    port: int
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time used so far, in the kernel too."""
+        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def server(
+    arguments: Sequence[str],
+    *,
+    port: int,
+    core: int,
+    log: Path,
+    folder: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> AsyncIterator[Running]:
+    """Run `python ARGUMENTS` on one core until the block ends; its output goes to `log`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    os.sched_setaffinity(process.pid, {core})
+    try:
+        await _answers(process, port, log)
+        yield Running(process.pid, port)
+    finally:
+        await _stop(process)
+
+
+async def output_of(arguments: Sequence[str], *, core: int, seconds: float) -> bytes:
+    """Run `python ARGUMENTS` on one core and return what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    os.sched_setaffinity(process.pid, {core})
+    try:
+        async with asyncio.timeout(seconds):
+            output, _ = await process.communicate()
+    finally:
+        await _stop(process)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
+    return output
+
+
+async def _answers(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    """Wait until the server accepts connections, or say why it does not."""
+    for _ in range(int(START_SECONDS / 0.05)):
+        if process.returncode is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}:\n{_tail(log)}")
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise RuntimeError(f"nobody listens on port {port} after {START_SECONDS} s; see {log}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

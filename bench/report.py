@@ -1,0 +1,130 @@
+"""Results: rows and ratios, as a table for people and as JSON for machines."""
+
+import json
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from domain.clock import SystemClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What one round of one contender showed."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float  # CPU time of the process measured, per request
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One contender: the medians of its rounds."""
+
+    name: str
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    spread: float  # (highest - lowest) / median of requests a second: how far to trust it
+    note: str = ""
+
+    @classmethod
+    def of(cls, name: str, samples: Sequence[Sample], note: str = "") -> "Row":
+        rates = [sample.per_second for sample in samples]
+        return cls(
+            name=name,
+            per_second=round(statistics.median(rates), 1),
+            p50_ms=round(statistics.median(sample.p50_ms for sample in samples), 2),
+            p99_ms=round(statistics.median(sample.p99_ms for sample in samples), 2),
+            cpu_us=round(statistics.median(sample.cpu_us for sample in samples), 1),
+            spread=round((max(rates) - min(rates)) / statistics.median(rates), 3),
+            note=note,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """One contender's requests a second over another's, and what we aim at."""
+
+    name: str
+    value: float
+    aim: float
+
+    @property
+    def reached(self) -> bool:
+        return self.value >= self.aim
+
+
+def ratio(name: str, ours: Row, other: Row, *, aim: float) -> Ratio:
+    """Compare requests a second."""
+    return Ratio(name=name, value=round(ours.per_second / other.per_second, 2), aim=aim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A table: who was measured doing what."""
+
+    name: str
+    title: str
+    rows: Sequence[Row]
+    ratios: Sequence[Ratio] = field(default_factory=tuple)
+    checked: str = ""  # how we know that the answers were right
+
+
+def show(section: Section, console: Console) -> None:
+    """Print one section for people."""
+    table = Table(title=section.title, title_justify="left", title_style="bold")
+    table.add_column("")
+    for heading in ("per second", "p50 ms", "p99 ms", "CPU µs", "spread"):
+        table.add_column(heading, justify="right")
+    table.add_column("note")
+    for row in section.rows:
+        table.add_row(
+            row.name,
+            f"{row.per_second:,.0f}",
+            f"{row.p50_ms:.2f}",
+            f"{row.p99_ms:.2f}",
+            f"{row.cpu_us:.0f}",
+            f"{row.spread:.0%}",
+            row.note,
+        )
+    console.print(table)
+    for each in section.ratios:
+        mark = "[green]reached[/]" if each.reached else "[red]missed[/]"
+        console.print(f"  {each.name}: [bold]{each.value:.2f}[/] (aim ≥ {each.aim:.2f}, {mark})")
+    if section.checked:
+        console.print(f"  checked: {section.checked}")
+    console.print()
+
+
+def write(sections: Sequence[Section], path: Path, *, rounds: int, seconds: float) -> None:
+    """Write everything for machines."""
+    content = {
+        "at": SystemClock().now().isoformat(timespec="seconds"),
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "rounds": rounds,
+        "seconds": seconds,
+        "sections": {
+            section.name: {
+                "title": section.title,
+                "rows": [asdict(row) for row in section.rows],
+                "ratios": [asdict(each) | {"reached": each.reached} for each in section.ratios],
+                "checked": section.checked,
+            }
+            for section in sections
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

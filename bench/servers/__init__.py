@@ -1,0 +1,1 @@
+"""What we are measured against; each module is a process of its own."""
