@@ -1,0 +1,82 @@
+"""Reports: medians, ratios, and a file that machines can read."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.report import Row, Sample, Section, ratio, show, write
+
+
+def sample(rate: float, cpu_us: float = 100.0) -> Sample:
+    return Sample(requests=int(rate), seconds=1.0, p50_ms=1.0, p99_ms=2.0, cpu_us=cpu_us)
+
+
+def section() -> Section:
+    ours = Row.of("ours", [sample(3000), sample(1000), sample(2000)], note="everything")
+    bare = Row.of("bare", [sample(8000)])
+    return Section(
+        name="callback",
+        title="A message",
+        rows=[ours, bare],
+        ratios=[ratio("ours / bare", ours, bare, aim=0.3)],
+        checked="all answers",
+    )
+
+
+def test_a_row_holds_the_medians_of_its_rounds_and_how_far_they_lay_apart() -> None:
+    row = Row.of("ours", [sample(3000, 90), sample(1000, 300), sample(2000, 120)])
+
+    assert (row.per_second, row.cpu_us) == (2000.0, 120.0)
+    assert row.spread == 1.0
+
+
+def test_a_ratio_says_whether_its_aim_was_reached() -> None:
+    ours, other = Row.of("ours", [sample(2500)]), Row.of("other", [sample(10_000)])
+
+    assert ratio("r", ours, other, aim=0.25).reached
+    assert not ratio("r", ours, other, aim=0.26).reached
+
+
+def test_the_table_names_everybody_and_marks_a_missed_aim() -> None:
+    out = StringIO()
+
+    show(section(), Console(file=out, width=120))
+
+    text = out.getvalue()
+    assert "ours" in text
+    assert "bare" in text
+    assert "0.25 (aim ≥ 0.30, missed)" in text
+
+
+def test_the_file_holds_rows_and_ratios(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "bench.json"
+
+    write([section()], path, rounds=3, seconds=1.0)
+
+    found = json.loads(path.read_text())["sections"]["callback"]
+    assert found["rows"][0]["per_second"] == 2000.0
+    assert found["ratios"] == [{"name": "ours / bare", "value": 0.25, "aim": 0.3, "reached": False}]
+
+
+def test_a_short_run_of_the_sends_measures_all_three_and_writes_the_file(tmp_path: Path) -> None:
+    """What `make bench` runs, on a small scale: senders, their platform, the report."""
+    path = tmp_path / "bench.json"
+    options = ["--only", "sends", "--rounds", "1", "--seconds", "0.02", "--output", str(path)]
+
+    # a process of its own, for it ties itself to a core
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *options], check=False, capture_output=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr.decode()
+    rows = json.loads(path.read_text())["sections"]["sends"]["rows"]
+    assert [row["name"] for row in rows] == [
+        "aiohttp, nothing around it",
+        "WeChatApi.send_template",
+        "wechatpy, 32 threads",
+    ]
+    assert all(row["per_second"] > 0 and row["cpu_us"] > 0 for row in rows)
