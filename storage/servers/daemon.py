@@ -29,6 +29,7 @@ START_PATIENCE = 60.0  # seconds; a server that replays its journal on a busy ma
 STOP_PATIENCE = 20.0
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes
 _PAUSE = 0.02
+_MISSES = 5  # a program that is rewriting its own command line is not gone
 
 
 class Daemon(ABC):
@@ -77,13 +78,19 @@ class Daemon(ABC):
     @property
     def pid(self) -> int | None:
         """The process of ours that runs, if one does."""
+        pid = self._recorded_pid()
         try:
-            pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
+        except OSError:
             return None
         # a zombie has no command line; another program under this number has another one
         return pid if self._is_ours(command.decode(errors="replace")) else None
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
 
     @property
     @abstractmethod
@@ -104,12 +111,16 @@ class Daemon(ABC):
     async def _is_ready(self) -> bool:
         """Tell whether it answers, finishing what a first start still needs."""
 
+    def _is_cut_off(self) -> bool:
+        """Tell whether one that runs can never answer, so that waiting is vain."""
+        return False
+
     # --- starting and stopping ------------------------------------------------------------
 
     async def _ensure(self) -> bool:
         """Start it unless it runs and answers; return whether it was started."""
         if self.pid is not None:
-            if await self._becomes_ready(START_PATIENCE / 2):
+            if not self._is_cut_off() and await self._becomes_ready(START_PATIENCE / 2):
                 return False
             log.warning("embedded.deaf", extra={"server": self.program, "pid": self.pid})
             await self.stop()
@@ -123,18 +134,19 @@ class Daemon(ABC):
     async def _becomes_ready(self, patience: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
-        seen = False
-        while loop.time() < deadline:
-            running = self.pid is not None
-            seen = seen or running
-            if running and await self._is_ready():
-                return True
-            if seen and not running:
-                return False
+        misses = 0
+        while loop.time() < deadline and misses < _MISSES:
+            if self.pid is not None:
+                misses = 0
+                if await self._is_ready():
+                    return True
+            elif self._recorded_pid() is not None:
+                misses += 1  # it began and ended
             await asyncio.sleep(_PAUSE)
         return False
 
     def _start(self, program: Path) -> None:
+        self._pid_file.unlink(missing_ok=True)
         done = subprocess.run(  # noqa: S603 - our own program with our own arguments
             self._command(program),
             stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ Clients use its unix socket. The replica set itself needs a TCP port, on 127.0.0
 recorded beside the data and kept while it is free.
 """
 
+import secrets
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, NotPrimaryError, OperationFailure
 
+from domain.errors import ConfigError
 from storage.servers.daemon import Daemon, write_whole
 
 REPLICA_SET = "rs0"
@@ -105,10 +107,12 @@ class Mongod(Daemon):
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port outside the range from which the kernel gives ports to clients."""
+    start = 20_000 + secrets.randbelow(9_000)
+    for port in range(start, start + 1_000):
+        if _is_free(port):
+            return port
+    raise ConfigError("setting mongo.uri: no port of 127.0.0.1 is free for the embedded mongod")
 
 
 def _is_free(port: int) -> bool:

@@ -41,6 +41,9 @@ class RedisServer(Daemon):
         # redis-server rewrites its command line: "/path/redis-server unixsocket:/…/redis.sock"
         return "redis-server" in command and self.address in command
 
+    def _is_cut_off(self) -> bool:
+        return not Path(self.address).exists()  # it makes its socket first of all
+
     async def _is_ready(self) -> bool:
         client = Redis(unix_socket_path=self.address, socket_timeout=2, socket_connect_timeout=1)
         try:
