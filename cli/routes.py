@@ -16,9 +16,9 @@ def routes(config: ConfigFile = None) -> None:
     """
     settings_of(config)
     console.print(conversation_table(Routes.collect(discover())))
-    table = Table("Path", "What", title="HTTP", title_justify="left")
-    for pattern, what in http_routes():
-        table.add_row(escape(pattern), escape(what))
+    table = Table("Methods", "Path", "What", title="HTTP", title_justify="left")
+    for methods, path, what in http_routes():
+        table.add_row(methods, escape(path), escape(what))
     console.print(table)
 
 

@@ -12,10 +12,11 @@ from config.catalogue import load_catalogue
 from config.logging import set_up_logging
 from config.settings import Settings
 from domain.errors import ConfigError
-from runtime import roles as runtime_roles
+from runtime.roles import serve as runtime_serve
 from sandbox.app import run_sandbox
 from sandbox.world import World
 from storage.embedded import EMBEDDED, keep_running, open_mongo, open_redis
+from web.app import SERVER_OPTIONS, make_app
 
 ROLES = ("web", "push", "scheduler")
 SANDBOX_PORT = 8001
@@ -33,7 +34,7 @@ def serve(
     """
     chosen = parse_roles(roles)
     set_up_logging()
-    run(runtime_roles.serve(settings_of(config), chosen))
+    run(_serve(settings_of(config), chosen))
 
 
 def demo(
@@ -80,6 +81,11 @@ def parse_roles(text: str) -> frozenset[str]:
         what = ", ".join(wrong) or "nothing"
         raise ConfigError(f"--roles names {what}; choose from {', '.join(ROLES)}")
     return chosen
+
+
+async def _serve(settings: Settings, roles: frozenset[str]) -> None:
+    async with until_stopped() as stopped:
+        await runtime_serve(settings, roles, make_app, SERVER_OPTIONS, stopped)
 
 
 async def _sandbox(settings: Settings, port: int) -> None:
