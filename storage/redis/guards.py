@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from domain.conversation import Answer, Inbound
 from storage.redis.keys import citizen_key, digest
+from storage.redis.line import Line
 from storage.redis.scripts import Script
 from storage.redis.sealing import Sealer
 from storage.redis.sessions import LIFE as SESSION_LIFE
@@ -67,9 +68,10 @@ class Guards:
         self._kept_ms = kept // _MILLISECOND
         self._session_ms = SESSION_LIFE // _MILLISECOND
         self._sealer = sealer
-        self._begin = Script(redis, "begin")
-        self._renew = Script(redis, "renew")
-        self._settle = Script(redis, "settle")
+        line = Line(redis)
+        self._begin = Script(redis, "begin", ask=line.ask)
+        self._renew = Script(redis, "renew", ask=line.ask)
+        self._settle = Script(redis, "settle", ask=line.ask)
 
     async def begin(self, message: Inbound, *, queued: bool = True) -> Ticket | Running | Answer:
         """Claim a message, or tell that it runs elsewhere, or return its stored answer."""

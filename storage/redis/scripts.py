@@ -1,7 +1,6 @@
-"""Calls to Redis with a time-out, one kind of failure, and scripts sent once.
+"""Questions to Redis with a time-out and one kind of failure, and Lua scripts sent once.
 
-Every question to Redis goes through `asked`, so that above this package nobody needs to know
-redis-py: Redis being away, slow or full is `StoreAway`.
+Above this package nobody needs to know redis-py: Redis being away, slow or full is `StoreAway`.
 """
 
 import asyncio
@@ -17,6 +16,8 @@ from redis.exceptions import NoScriptError, RedisError
 from domain.errors import ServiceError
 
 PATIENCE = 1.5  # seconds; WeChat waits five, and an apology must still fit in
+
+Ask = Callable[..., Awaitable[Any]]
 
 
 class StoreAway(ServiceError):
@@ -37,10 +38,13 @@ async def asked(patience: float = PATIENCE) -> AsyncIterator[None]:
 
 
 class Script:
-    """One Lua file beside this module, called by its digest."""
+    """One Lua file beside this module, called by its digest.
 
-    def __init__(self, redis: Redis, name: str) -> None:
-        self._call: Callable[..., Awaitable[Any]] = redis.execute_command
+    `ask` sends a command another way than by redis-py's pool, for example over a shared line.
+    """
+
+    def __init__(self, redis: Redis, name: str, *, ask: Ask | None = None) -> None:
+        self._ask: Ask = ask or redis.execute_command
         self._text = (Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
@@ -49,8 +53,8 @@ class Script:
         try:
             async with asyncio.timeout(PATIENCE):
                 try:
-                    return await self._call("EVALSHA", self._digest, len(keys), *keys, *arguments)
+                    return await self._ask("EVALSHA", self._digest, len(keys), *keys, *arguments)
                 except NoScriptError:
-                    return await self._call("EVAL", self._text, len(keys), *keys, *arguments)
-        except (RedisError, OSError) as error:
+                    return await self._ask("EVAL", self._text, len(keys), *keys, *arguments)
+        except (RedisError, OSError) as error:  # TimeoutError is an OSError
             raise StoreAway(f"redis: {type(error).__name__}: {error}") from error
