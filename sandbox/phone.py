@@ -93,15 +93,17 @@ class Events(_Page):
     async def _catch_up(self, account: Account, openids: list[str], after: int) -> None:
         menu = account.menu or self.world.menu or {"button": []}
         await self._tell("menu", dict(menu))
+        missed: list[dict[str, Any]] = []
         for openid in openids:
             person = account.followers.get(openid)
             if person is None:
                 continue
             await self._tell("state", {"openid": openid, "state": person.state})
-            for line in lines_after(account, openid, after):
-                await self._tell("line", {"openid": openid, **line})
             for exchange in person.exchanges or ():
                 await self._tell("exchange", {"openid": openid, **exchange.as_json()})
+            missed += ({"openid": openid, **line} for line in lines_after(account, openid, after))
+        for line in sorted(missed, key=lambda line: int(line["seq"])):
+            await self._tell("line", line)
 
     async def _next(self, queue: asyncio.Queue[Any]) -> Any:
         try:

@@ -67,11 +67,17 @@ class Receipts:
         self._running = 0
         self._pump_is_running = False
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def pending(self) -> int:
         """Receipts that are waiting or on their way."""
         return len(self._waiting) + self._running
+
+    async def drained(self) -> None:
+        """Wait until nothing is waiting or on its way."""
+        await self._idle.wait()
 
     def schedule(
         self, account_id: str, record: SendRecord, habits: ReceiptHabits, status: str
@@ -85,6 +91,7 @@ class Receipts:
         for _ in range(times):
             due = now + chance.uniform(habits.delay_min, habits.delay_max)
             heapq.heappush(self._waiting, (due, next(self._numbers), account_id, record, status))
+        self._idle.clear()
         if not self._pump_is_running:
             self._pump_is_running = True
             self._spawn(self._pump())
@@ -113,3 +120,5 @@ class Receipts:
         finally:
             self._running -= 1
             self._wake.set()
+            if not self.pending:
+                self._idle.set()
