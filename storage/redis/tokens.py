@@ -2,11 +2,10 @@
 
 import secrets
 from datetime import timedelta
-from pathlib import Path
 
 from redis.asyncio import Redis
 
-from storage.redis.asking import asked
+from storage.redis.scripts import Script, asked
 from storage.redis.sealing import Sealer
 
 
@@ -19,8 +18,8 @@ class RedisTokens:
     def __init__(self, redis: Redis, sealer: Sealer) -> None:
         self._redis = redis
         self._sealer = sealer
-        self._save = redis.register_script(_lua("token_save"))
-        self._release = redis.register_script(_lua("token_release"))
+        self._save = Script(redis, "token_save")
+        self._release = Script(redis, "token_release")
 
     async def load(self, app_id: str) -> bytes | None:
         """Return what was saved last; what another master key sealed counts as nothing."""
@@ -42,14 +41,8 @@ class RedisTokens:
         sealed = self._sealer.seal(content, key.encode())
         life = int(ttl.total_seconds() * 1000)
         keys = [key, self.claim_prefix + app_id]
-        async with asked():
-            return bool(await self._save(keys=keys, args=[claim, sealed, life]))
+        return bool(await self._save(keys, claim, sealed, life))
 
     async def release(self, app_id: str, claim: str) -> None:
         """Let the next one renew."""
-        async with asked():
-            await self._release(keys=[self.claim_prefix + app_id], args=[claim])
-
-
-def _lua(name: str) -> str:
-    return (Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8")
+        await self._release([self.claim_prefix + app_id], claim)
