@@ -4,9 +4,10 @@ A batch is a disjoint part of the audience, written once. It is worked off in su
 sub-chunk is closed exactly once, in one update that also adds its outcomes to the batch's
 counters; whoever could not be concluded moves into a child of it in the same update:
 
-- `…r`  known not to have been sent: it starts anew, with an intent of its own;
-- `…u`  may have been sent (no answer came, or the process died): it keeps the moment of the
-  first intent, because the platform recognises a repeat for ten minutes from there.
+- `…r`  known not to have been sent: they start anew, with an intent of their own;
+- `…p`  the same, but refused for a reason of their own (too many messages to this person);
+- `…u`  may have been sent (no answer came, or the process died): they keep the moment of
+  the first intent, because the platform recognises a repeat for ten minutes from there.
 """
 
 from collections import Counter

@@ -12,11 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from domain.clock import BEIJING, in_beijing
 
 DIGEST_HOUR = time(8)  # when those who chose a daily digest get it
-_MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
-_WEEKDAYS = {name: number for number, name in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
+_WEEKDAY_NAMES = "sun mon tue wed thu fri sat"
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES.split(), 1)}
+_WEEKDAYS = {name: number for number, name in enumerate(_WEEKDAY_NAMES.split())}
 _HORIZON_DAYS = 366 * 8  # 29 February is at most eight years away
 
 
@@ -61,9 +60,7 @@ class Cron:
         self._hours = sorted(_field(parts[1], "hour", 0, 23))
         self._days = _field(parts[2], "day", 1, 31)
         self._months = _field(parts[3], "month", 1, 12, _MONTHS)
-        self._weekdays = {
-            day % 7 for day in _field(parts[4], "weekday", 0, 7, _WEEKDAYS)
-        }
+        self._weekdays = {day % 7 for day in _field(parts[4], "weekday", 0, 7, _WEEKDAYS)}
         self._either_day = not parts[2].startswith("*") and not parts[4].startswith("*")
         if next(self._days_from(date(2000, 1, 1)), None) is None:
             raise ValueError(f"cron {self.text!r} never happens: no month has that day")

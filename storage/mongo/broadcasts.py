@@ -311,12 +311,29 @@ class MongoBroadcasts:
 
     # --- closing --------------------------------------------------------------------------
 
-    async def expanded(self, *, limit: int = 200) -> list[tuple[Broadcast, int]]:
-        """Return broadcasts being sent whose people are all in the ledger, and their number."""
-        cursor = self._broadcasts.find(
-            {"fanout.open": True, "state": "sending", "fanout.done": {"$exists": True}}
-        ).limit(limit)
-        return [(_from_document(found), found["fanout"]["done"]) async for found in cursor]
+    async def find_expanded(self, broadcast_id: BroadcastId) -> tuple[Broadcast, int] | None:
+        """Return a broadcast being sent if all its people are in the ledger, and their number."""
+        found = await self._broadcasts.find_one(
+            {"_id": broadcast_id, "state": "sending", "fanout.done": {"$exists": True}}
+        )
+        return (_from_document(found), found["fanout"]["done"]) if found else None
+
+    async def list_expanded(self, *, after: str, limit: int = 200) -> list[BroadcastId]:
+        """Return ids of such broadcasts in order, behind `after`."""
+        cursor = (
+            self._broadcasts.find(
+                {
+                    "fanout.open": True,
+                    "state": "sending",
+                    "fanout.done": {"$exists": True},
+                    "_id": {"$gt": after},
+                },
+                {"_id": 1},
+            )
+            .sort("_id", ASCENDING)
+            .limit(limit)
+        )
+        return [BroadcastId(found["_id"]) async for found in cursor]
 
     async def cancelled(self, *, now: datetime, limit: int = 50) -> list[Broadcast]:
         """Return cancelled broadcasts whose remaining people are not written off yet."""

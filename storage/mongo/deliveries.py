@@ -1,4 +1,4 @@
-"""Deliveries (投递) and receipts (回执) in MongoDB: what became of each person, and what WeChat said.
+"""Deliveries (投递) and receipts (回执): what became of each person, and what WeChat said.
 
 A delivery is written once, under an id made of broadcast and recipient; a second writing of it
 changes nothing. A receipt may come before the delivery it belongs to, so receipts are kept on

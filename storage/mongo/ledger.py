@@ -232,9 +232,9 @@ class MongoLedger:
         return [found["_id"] async for found in cursor]
 
     async def list_open(self, broadcast: BroadcastId, *, limit: int = 500) -> list[str]:
-        """Return batches that are neither done nor dead."""
+        """Return batches that are not done."""
         cursor = self._batches.find(
-            {"broadcast": broadcast, "state": {"$in": ["ready", "leased"]}}, {"_id": 1}
+            {"broadcast": broadcast, "state": {"$in": ["ready", "leased", "dead"]}}, {"_id": 1}
         ).limit(limit)
         return [found["_id"] async for found in cursor]
 
@@ -276,11 +276,12 @@ class MongoLedger:
         """Add up the batches of all occurrences of a plan."""
         return await self._sum({"parent": plan})
 
-    async def count_unfinished(self, broadcast: BroadcastId) -> int:
-        """Return how many batches are not done."""
-        return await self._batches.count_documents(
-            {"broadcast": broadcast, "state": {"$in": ["ready", "leased", "dead"]}}
+    async def is_complete(self, broadcast: BroadcastId) -> bool:
+        """Whether no batch is left to do."""
+        left = await self._batches.find_one(
+            {"broadcast": broadcast, "state": {"$in": ["ready", "leased", "dead"]}}, {"_id": 1}
         )
+        return left is None
 
     async def _sum(self, query: Document) -> Totals:
         sums = {outcome: {"$sum": f"$counts.{outcome}"} for outcome in OUTCOMES}

@@ -82,7 +82,7 @@ class Limiter:
             if kind == 1:
                 # Redis chose the slot somewhere between question and answer; the earlier
                 # estimate makes lateness visible instead of hiding it
-                return asked_at + seconds
+                return float(asked_at + seconds)
             if kind == -1 and seconds > SHORT_HOLD.total_seconds():
                 raise Held(f"account {account} is held", retry_after=timedelta(seconds=seconds))
             await asyncio.sleep(max(seconds, 0.001))

@@ -8,7 +8,7 @@ been asked; from then on the ledger's lease says when somebody else may try.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -23,6 +23,9 @@ SCORES: dict[Priority, int] = {"urgent": 0, "normal": 1}
 STALE_MS = 5_000  # an entry read this long ago and not settled belonged to a worker that died
 PATIENCE = 5.0
 SLICE = 1_000
+
+# what redis-py returns for a range of a stream when it does not decode
+Rows = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,14 @@ class Ring:
             pipe.delete(self._key(queue))
             await pipe.execute()
 
-    async def length(self, queue: str) -> int:
-        """Return how many entries are there, read or not."""
+    async def needs(self, queue: str, wanted: int) -> bool:
+        """Whether the queue is not read, or holds fewer entries than there are ready batches."""
         async with asked(PATIENCE):
-            return int(await self._redis.xlen(self._key(queue)))
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zscore(self.registry, queue)
+            pipe.xlen(self._key(queue))
+            score, length = await pipe.execute()
+        return score is None or int(length) < wanted
 
     async def restore(self, queue: str, priority: Priority, ready: Sequence[str]) -> int:
         """Ring for those of the ready batches that the queue does not hold; returns how many."""
@@ -130,7 +137,9 @@ class Ring:
         start = "-"
         while True:
             async with asked(PATIENCE):
-                rows = await self._redis.xrange(self._key(queue), min=start, count=SLICE)
+                rows = cast(
+                    Rows, await self._redis.xrange(self._key(queue), min=start, count=SLICE)
+                )
             present.update(fields[FIELD].decode() for _, fields in rows if fields)
             if len(rows) < SLICE:
                 break
@@ -163,7 +172,7 @@ class Ring:
         entries = [row["message_id"] for row in pending]
         if not entries:
             return 0
-        kept = await self._redis.xrange(key, min=entries[0], max=entries[-1])
+        kept = cast(Rows, await self._redis.xrange(key, min=entries[0], max=entries[-1]))
         batches = {entry: fields[FIELD] for entry, fields in kept if fields}
         pipe = self._redis.pipeline(transaction=True)
         for entry in entries:
@@ -175,8 +184,9 @@ class Ring:
         return len(entries)
 
     async def _queues(self) -> list[str]:
-        rows: list[tuple[bytes, float]] = await self._redis.zrange(
-            self.registry, 0, -1, withscores=True
+        rows = cast(
+            list[tuple[bytes, float]],
+            await self._redis.zrange(self.registry, 0, -1, withscores=True),
         )
         urgent = [name.decode() for name, score in rows if score == SCORES["urgent"]]
         normal = [name.decode() for name, score in rows if score != SCORES["urgent"]]

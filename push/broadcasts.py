@@ -1,0 +1,341 @@
+"""Broadcasts (群发任务) as people handle them: order, review, look at, pause, resume, cancel.
+
+Content is composed and frozen when a broadcast is scheduled; what the account's template says
+later changes nothing. All changes of state go through `domain.broadcast.TRANSITIONS`.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from config.catalogue import Catalogue
+from config.settings import AccountSettings
+from domain.broadcast import TRANSITIONS, Broadcast, BroadcastState, Counts, check_transition
+from domain.clock import Clock
+from domain.errors import NotAllowed, NotFound, StateError
+from domain.ids import AccountId, BroadcastId, new_id
+from domain.ledger import Content, Totals
+from domain.schedule import Cron
+from push.orders import BroadcastOrder, Fault, OrderRefused, check_broadcast
+from push.ports import People
+from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
+from storage.mongo.deliveries import MongoDeliveries
+from storage.mongo.ledger import MongoLedger
+from storage.redis.ring import Ring, notices_queue, queue_of
+from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
+
+BEFORE_START: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
+_TICK = timedelta(seconds=1)
+RUNNING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
+
+
+class KeyReused(StateError):
+    """An idempotency key came again with another order."""
+
+    code = "idempotency_conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What is answered to an order, the first time and every time after."""
+
+    id: BroadcastId
+    state: BroadcastState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A broadcast and its people, counted."""
+
+    broadcast: Broadcast
+    counts: Counts
+
+
+class Broadcasts:
+    """Broadcasts of all accounts (runtime: `ctx.broadcasts`)."""
+
+    def __init__(
+        self,
+        store: MongoBroadcasts,
+        ledger: MongoLedger,
+        deliveries: MongoDeliveries,
+        ring: Ring,
+        people: People,
+        accounts: Mapping[AccountId, AccountSettings],
+        catalogue: Catalogue,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._deliveries = deliveries
+        self._ring = ring
+        self._people = people
+        self._accounts = accounts
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def create(self, order: BroadcastOrder, *, author: str, publish: bool) -> Accepted:
+        """Keep an order: scheduled when its author may publish, else in review.
+
+        The same idempotency key with the same order gives the first answer again.
+        """
+        digest = order.digest()
+        if order.idempotency_key and (
+            first := await self._first_answer(order.account, order.idempotency_key, digest)
+        ):
+            return first
+        now = self._clock.now()
+        content = check_broadcast(order, self._account(order.account), self._catalogue, now)
+        state: BroadcastState = "scheduled" if publish else "in_review"
+        broadcast = Broadcast(
+            id=BroadcastId(new_id("bc")),
+            account=order.account,
+            title=order.title.strip(),
+            topic=order.topic,
+            audience=order.audience,
+            template=order.template,
+            data=dict(order.data),
+            url=order.url,
+            at=order.at,
+            cron=order.cron,
+            expires_at=order.expires_at,
+            priority=order.priority,
+            ignore_quiet_hours=order.ignore_quiet_hours,
+            state=state,
+            due_at=_first_due(order.cron, order.at, now) if publish else None,
+            created_at=now,
+            author=author,
+        )
+        try:
+            await self._store.add(
+                broadcast,
+                content=content if publish else None,
+                idempotency=(order.idempotency_key, digest) if order.idempotency_key else None,
+            )
+        except AlreadyThere:  # the same key at the same moment
+            again = await self._first_answer(order.account, order.idempotency_key or "", digest)
+            if again is None:
+                raise
+            return again
+        log.info(
+            "broadcast.created",
+            extra={"broadcast": broadcast.id, "state": state, "author": author},
+        )
+        return Accepted(id=broadcast.id, state=state)
+
+    async def approve(self, broadcast_id: BroadcastId, *, by: str) -> Broadcast:
+        """Schedule what is in review; whoever made it may not approve it (双人审核)."""
+        broadcast = await self._get(broadcast_id)
+        check_transition(broadcast.state, "scheduled")
+        if broadcast.author == by:
+            raise NotAllowed("拟稿人不能审核自己的群发任务，请由另一人审核。")
+        now = self._clock.now()
+        content = self._compose_again(broadcast, now)
+        due_at = _first_due(broadcast.cron, broadcast.at, now)
+        moved = await self._store.move(
+            broadcast_id, {"in_review"}, "scheduled", content=content, due_at=due_at
+        )
+        return self._moved(moved, broadcast, "scheduled")
+
+    async def reject(self, broadcast_id: BroadcastId, *, by: str, reason: str) -> Broadcast:
+        """Send a broadcast in review back, with the reason."""
+        broadcast = await self._get(broadcast_id)
+        check_transition(broadcast.state, "rejected")
+        moved = await self._store.move(
+            broadcast_id, {"in_review"}, "rejected", reason=f"{by}: {reason}"
+        )
+        return self._moved(moved, broadcast, "rejected")
+
+    async def report(self, broadcast_id: BroadcastId, account: AccountId | None = None) -> Report:
+        """Return a broadcast with its counts; another account's is `NotFound`."""
+        broadcast = await self._get(broadcast_id, account)
+        return Report(broadcast=broadcast, counts=await self._counts(broadcast))
+
+    async def pause(
+        self, broadcast_id: BroadcastId, account: AccountId | None = None, *, reason: str = ""
+    ) -> Broadcast:
+        """Stop sending: no send starts later than a second after this returns."""
+        return await self._switch(broadcast_id, account, "pause", reason)
+
+    async def resume(
+        self, broadcast_id: BroadcastId, account: AccountId | None = None
+    ) -> Broadcast:
+        """Go on where it stopped."""
+        return await self._switch(broadcast_id, account, "resume", "")
+
+    async def cancel(
+        self, broadcast_id: BroadcastId, account: AccountId | None = None, *, reason: str = ""
+    ) -> Broadcast:
+        """Stop for good; whoever was not reached yet is recorded as skipped."""
+        return await self._switch(broadcast_id, account, "cancel", reason)
+
+    async def pause_by_itself(self, broadcast_id: BroadcastId, *, reason: str) -> None:
+        """Stop a broadcast that is going wrong, and keep why for the person who looks."""
+        moved = await self._store.move(broadcast_id, {"sending"}, "paused", reason=reason)
+        if moved is not None:
+            await self._tell_ring(moved, "pause", self._clock.now())
+
+    # --- inside ---------------------------------------------------------------------------
+
+    async def _switch(
+        self,
+        broadcast_id: BroadcastId,
+        account: AccountId | None,
+        verb: Literal["pause", "resume", "cancel"],
+        reason: str,
+    ) -> Broadcast:
+        broadcast = await self._get(broadcast_id, account)
+        switched = await self._switch_one(broadcast, verb, reason)
+        if broadcast.cron:
+            for child in await self._store.list_children(broadcast_id, RUNNING):
+                if verb == "cancel" or _target(child, verb) in TRANSITIONS[child.state]:
+                    await self._switch_one(child, verb, reason)
+        return switched
+
+    async def _switch_one(
+        self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], reason: str
+    ) -> Broadcast:
+        for _ in range(3):  # the planner may move it between our reading and our writing
+            to = _target(broadcast, verb)
+            if broadcast.state == to or (verb == "resume" and broadcast.state != "paused"):
+                if broadcast.state == to:
+                    return broadcast
+                raise StateError(f"群发任务处于 {broadcast.state} 状态，没有暂停，不能继续。")
+            if to not in TRANSITIONS[broadcast.state]:
+                raise StateError(f"群发任务处于 {broadcast.state} 状态，不能变为 {to}。")
+            now = self._clock.now()
+            changes: dict[str, Any] = {"reason": reason}
+            if to == "cancelled":
+                changes["finished_at"] = now
+            if to == "scheduled":
+                due = max(broadcast.due_at or now, now)
+                changes["due_at"] = (
+                    Cron(broadcast.cron).next_after(due - _TICK) if broadcast.cron else due
+                )
+            moved = await self._store.move(
+                broadcast.id, {broadcast.state}, to, resumed=verb == "resume", **changes
+            )
+            if moved is not None:
+                await self._tell_ring(moved, verb, now)
+                log.info(
+                    "broadcast.switched",
+                    extra={"broadcast": moved.id, "state": to, "reason": reason},
+                )
+                return moved
+            broadcast = await self._get(broadcast.id)
+        raise StateError("群发任务的状态正在变化，请稍后再试。")
+
+    async def _tell_ring(
+        self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], now: datetime
+    ) -> None:
+        """Spare the workers useless reading; without Redis the ledger alone is enough."""
+        if verb == "resume":
+            await self._ledger.revive(broadcast.id, now)
+        if broadcast.kind == "notice":
+            return  # its queue is shared with other notices
+        queue = queue_of(broadcast.account, broadcast.id)
+        try:
+            if verb == "pause":
+                await self._ring.silence(queue)
+            elif verb == "cancel":
+                await self._ring.drop(queue)
+            elif broadcast.state == "sending":
+                ready = await self._ledger.list_ready([broadcast.id], now)
+                await self._ring.restore(queue, broadcast.priority, ready)
+        except StoreAway as error:
+            log.warning(
+                "ring.away",
+                extra={"broadcast": broadcast.id, "reason": f"{error}; the sweep rings"},
+            )
+
+    async def _counts(self, broadcast: Broadcast) -> Counts:
+        if broadcast.cron:
+            totals = await self._ledger.totals_of_plan(broadcast.id)
+            return _counted(totals, await self._deliveries.count_delivered_of_plan(broadcast.id))
+        if broadcast.state in BEFORE_START:
+            return Counts(audience=await self._people.count(broadcast.account, broadcast.audience))
+        totals = await self._store.find_totals(broadcast.id) or await self._ledger.totals(
+            broadcast.id
+        )
+        return _counted(totals, await self._deliveries.count_delivered(broadcast.id))
+
+    async def _first_answer(self, account: AccountId, key: str, digest: str) -> Accepted | None:
+        first = await self._store.find_first_answer(account, key)
+        if first is None:
+            return None
+        if first.digest != digest:
+            raise KeyReused("这个 idempotency_key 已用于另一个内容不同的群发任务。")
+        return Accepted(id=first.id, state=first.state)
+
+    async def _get(self, broadcast_id: BroadcastId, account: AccountId | None = None) -> Broadcast:
+        found = await self._store.find(broadcast_id)
+        if found is None or (account is not None and found.account != account):
+            raise NotFound("没有这个群发任务。")
+        return found
+
+    def _account(self, account_id: AccountId) -> AccountSettings:
+        account = self._accounts.get(account_id)
+        if account is None:
+            message = f"没有账号 {account_id}"
+            raise OrderRefused((Fault(field="account", code="unknown_account", message=message),))
+        return account
+
+    def _compose_again(self, broadcast: Broadcast, now: datetime) -> Content:
+        order = BroadcastOrder(
+            account=broadcast.account,
+            title=broadcast.title,
+            topic=broadcast.topic,
+            audience=broadcast.audience,
+            template=broadcast.template,
+            data=broadcast.data,
+            url=broadcast.url,
+            at=broadcast.at,
+            cron=broadcast.cron,
+            expires_at=broadcast.expires_at,
+        )
+        return check_broadcast(order, self._account(broadcast.account), self._catalogue, now)
+
+    @staticmethod
+    def _moved(moved: Broadcast | None, before: Broadcast, to: BroadcastState) -> Broadcast:
+        if moved is None:
+            raise StateError(f"群发任务的状态已经变化，不能再从 {before.state} 变为 {to}。")
+        return moved
+
+
+def _first_due(cron: str | None, at: datetime | None, now: datetime) -> datetime:
+    """Return when the planner should look first; a time that is past means now."""
+    if cron is None:
+        return max(at, now) if at else now
+    start = max(at, now) if at else now
+    # a plan that starts exactly on one of its times begins with that time
+    return Cron(cron).next_after(start - _TICK if at and at > now else start)
+
+
+def _target(broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"]) -> BroadcastState:
+    if verb == "pause":
+        return "paused"
+    if verb == "cancel":
+        return "cancelled"
+    return "sending" if broadcast.started_at else "scheduled"
+
+
+def _counted(totals: Totals, delivered: int) -> Counts:
+    return Counts(
+        audience=totals.people,
+        sent=totals.sent,
+        delivered=delivered,
+        failed=totals.failed,
+        skipped=totals.skipped,
+        unknown=totals.unknown,
+    )
+
+
+def queue_for(broadcast: Broadcast) -> str:
+    """Return the queue a broadcast's batches stand in."""
+    if broadcast.kind == "notice":
+        return notices_queue(broadcast.account)
+    return queue_of(broadcast.account, broadcast.id)

@@ -1,0 +1,309 @@
+"""A sub-chunk's way: intent, pace, send, outcomes, closing (push-engine.md 2.6).
+
+Dying at any point of it loses nobody and doubles nobody:
+
+- before the intent: nothing was sent; the sub-chunk is simply still open;
+- between intent and closing: whoever has a delivery written is done; the others may have been
+  sent and are repeated with the same client_msg_id while the platform would recognise it,
+  counted from the first intent, and recorded as unknown after that;
+- closing is one update that marks the sub-chunk, adds its counts and opens its children.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from domain.clock import Clock
+from domain.delivery import Outcome
+from domain.errors import TemporaryDeliveryError
+from domain.ids import AccountId, OpenId
+from domain.ledger import SAFE_TO_REPEAT, Batch, Chunk, Delivery, tally
+from push.gate import Gate, Verdict
+from push.jobs import Job, Jobs
+from push.receipts import Receipts
+from push.sender import (
+    MOST_PUT_OFF,
+    Misconfigured,
+    NoAnswer,
+    PutOff,
+    Result,
+    Sender,
+    WrongMessage,
+)
+from storage.mongo.deliveries import MongoDeliveries
+from storage.mongo.ledger import LeaseLost, MongoLedger
+from storage.redis.limiter import Limiter
+from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
+
+ASK_AGAIN = timedelta(seconds=20)  # a platform that does not answer is left alone that long
+MANY_SILENT = 5
+SILENT_HOLD = timedelta(seconds=5)
+REDIS_BACK = timedelta(seconds=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Round:
+    """What one pass over a sub-chunk found out."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    known: dict[OpenId, Outcome] = field(default_factory=dict)  # written by an earlier pass
+    afresh: list[OpenId] = field(default_factory=list)  # certainly not sent: whenever allowed
+    put_off: list[OpenId] = field(default_factory=list)  # not sent, each for a reason of its own
+    at_risk: list[OpenId] = field(default_factory=list)  # may have been sent
+    intended_at: datetime | None = None
+    halted_until: datetime | None = None  # the whole account must wait
+    put_off_until: datetime | None = None
+    misconfigured: Misconfigured | None = None
+    sends: int = 0
+    refused_as_wrong: int = 0  # answers of class config_message
+    stopped: Verdict | None = None
+
+
+class Chunks:
+    """Works off sub-chunks. Raises `LeaseLost` when the batch is no longer ours."""
+
+    def __init__(
+        self,
+        ledger: MongoLedger,
+        deliveries: MongoDeliveries,
+        receipts: Receipts,
+        jobs: Jobs,
+        sender: Sender,
+        limiter: Limiter,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._deliveries = deliveries
+        self._receipts = receipts
+        self._jobs = jobs
+        self._sender = sender
+        self._limiter = limiter
+        self._gate = gate
+        self._clock = clock
+
+    async def work(self, job: Job, batch: Batch, chunk: Chunk) -> Round:
+        """Work off one open sub-chunk, close it, and say what happened."""
+        people = [batch.people[position] for position in chunk.positions]
+        found = Round()
+        if chunk.intended_at is not None:
+            known = await self._deliveries.outcomes(batch.broadcast, people)
+            found.known = dict(known)
+            people = [openid for openid in people if openid not in known]
+        verdict = await self._gate.ask(job.broadcast)
+        if verdict.word in ("paused", "quiet", "cancelled", "closed"):
+            found.stopped = verdict
+            return found
+        if chunk.intended_at is not None:
+            await self._repeat(job, batch, chunk, chunk.intended_at, people, verdict, found)
+        elif verdict.word == "expired":
+            found.deliveries += self._all(people, "skipped", "expired")
+        else:
+            await self._first(job, batch, chunk, people, found)
+        await self._close(job, batch, chunk, found)
+        return found
+
+    async def write_off(self, job: Job, batch: Batch, reason: str) -> None:
+        """Close a cancelled batch: who was not begun is skipped, the rest is looked up."""
+        skipped = 0
+        known: list[Outcome] = []
+        doubtful: list[Delivery] = []
+        for chunk in batch.open.values():
+            people = [batch.people[position] for position in chunk.positions]
+            if chunk.intended_at is None:
+                skipped += len(people)
+                continue
+            outcomes = await self._deliveries.outcomes(batch.broadcast, people)
+            known += outcomes.values()
+            rest = [openid for openid in people if openid not in outcomes]
+            doubtful += self._all(rest, "unknown", f"{reason} while it was being sent")
+        await self._record(job, batch, doubtful)
+        counts = tally([*known, *(delivery.state for delivery in doubtful)])
+        counts["skipped"] += skipped
+        await self._ledger.write_off(batch, counts)
+        batch.open.clear()
+
+    # --- the two kinds of pass ------------------------------------------------------------
+
+    async def _first(
+        self, job: Job, batch: Batch, chunk: Chunk, people: Sequence[OpenId], found: Round
+    ) -> None:
+        """Nobody of these was sent anything yet."""
+        meant = await self._jobs.still_meant(job, people)
+        gone = [openid for openid in people if openid not in meant]
+        found.deliveries += self._all(gone, "skipped", "no longer subscribed or reachable")
+        if not meant:
+            return
+        found.intended_at = intended_at = self._clock.now()
+        await self._ledger.intend(batch, chunk, intended_at)
+        rest = [openid for openid in people if openid in meant]
+        await self._send(job, batch, rest, intended_at, found, at_risk=False)
+
+    async def _repeat(
+        self,
+        job: Job,
+        batch: Batch,
+        chunk: Chunk,
+        intended_at: datetime,
+        people: Sequence[OpenId],
+        verdict: Verdict,
+        found: Round,
+    ) -> None:
+        """Any of these may have been sent already: only the first intent's window helps."""
+        if verdict.word == "expired":
+            found.deliveries += self._all(people, "unknown", "expired before an answer came")
+        elif self._clock.now() - intended_at >= SAFE_TO_REPEAT:
+            found.deliveries += self._all(people, "unknown", "no answer, and too late to repeat")
+        else:
+            meant = await self._jobs.still_meant(job, people)
+            gone = [openid for openid in people if openid not in meant]
+            found.deliveries += self._all(gone, "unknown", "left before an answer came")
+            rest = [openid for openid in people if openid in meant]
+            await self._send(job, batch, rest, intended_at, found, at_risk=True)
+
+    # --- sending --------------------------------------------------------------------------
+
+    async def _send(
+        self,
+        job: Job,
+        batch: Batch,
+        people: Sequence[OpenId],
+        intended_at: datetime,
+        found: Round,
+        *,
+        at_risk: bool,
+    ) -> None:
+        async def may_go_on() -> bool:
+            verdict = await self._gate.ask(job.broadcast)
+            now = self._clock.now()
+            in_time = batch.is_held(now) and now - intended_at < SAFE_TO_REPEAT
+            if verdict.word != "go":
+                found.stopped = verdict
+            return in_time and verdict.word == "go" and found.misconfigured is None
+
+        async def one(openid: OpenId) -> None:
+            result = await self._sender.send(
+                batch.account,
+                batch.broadcast,
+                openid,
+                job.content,
+                may_go_on=may_go_on,
+                at_risk=at_risk,
+            )
+            self._note(openid, result, found)
+
+        waiting = list(people)
+        async with asyncio.TaskGroup() as group:
+            while waiting and found.halted_until is None and await may_go_on():
+                try:
+                    number = await self._limiter.acquire(batch.account, len(waiting))
+                except (TemporaryDeliveryError, StoreAway) as error:
+                    found.halted_until = self._clock.now() + _pause(error)
+                    break
+                if not await may_go_on():
+                    break
+                for openid in waiting[:number]:
+                    group.create_task(one(openid))
+                del waiting[:number]
+                found.sends += number
+                await asyncio.sleep(0)  # let them leave before the next turn is taken
+        if not batch.is_held(self._clock.now()):
+            batch.lost = True
+            # what was answered is true whoever holds the batch now, and can be written only once
+            await self._record(job, batch, found.deliveries)
+            raise LeaseLost(batch.id)
+        if len(found.at_risk) >= MANY_SILENT and 2 * len(found.at_risk) >= found.sends:
+            await self._hold(batch.account, found)
+        (found.at_risk if at_risk else found.afresh).extend(waiting)
+
+    async def _hold(self, account: AccountId, found: Round) -> None:
+        """Leave a platform alone that has stopped answering, instead of asking it everything."""
+        found.halted_until = self._clock.now() + SILENT_HOLD
+        try:
+            await self._limiter.hold(account, SILENT_HOLD)
+        except StoreAway as error:
+            log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
+
+    def _note(self, openid: OpenId, result: Result, found: Round) -> None:
+        match result:
+            case Delivery():
+                found.deliveries.append(result)
+            case WrongMessage(delivery=delivery):
+                found.deliveries.append(delivery)
+                found.refused_as_wrong += 1
+            case PutOff(until=until, counts=False):
+                found.afresh.append(openid)
+                found.halted_until = max(found.halted_until or until, until)
+            case PutOff(until=until):
+                found.put_off.append(openid)
+                found.put_off_until = max(found.put_off_until or until, until)
+            case NoAnswer():
+                found.at_risk.append(openid)
+            case Misconfigured():
+                found.afresh.append(openid)
+                found.misconfigured = result
+
+    # --- outcomes -------------------------------------------------------------------------
+
+    async def _close(self, job: Job, batch: Batch, chunk: Chunk, found: Round) -> None:
+        """Write the outcomes, then close the sub-chunk with its counts and children."""
+        if chunk.tries + 1 > MOST_PUT_OFF:
+            found.deliveries += self._all(found.put_off, "failed", "put off too often")
+            found.put_off.clear()
+        outcomes = await self._record(job, batch, found.deliveries)
+        counts = tally([*found.known.values(), *outcomes])
+        children = self._children(batch, chunk, found)
+        await self._ledger.close_chunk(batch, chunk, counts, children)
+        del batch.open[chunk.id]
+        batch.open.update({child.id: child for child in children})
+
+    def _children(self, batch: Batch, chunk: Chunk, found: Round) -> list[Chunk]:
+        position = {batch.people[number]: number for number in chunk.positions}
+
+        def child(mark: str, people: Sequence[OpenId], due_at: datetime | None) -> Chunk:
+            return Chunk(
+                id=f"{chunk.id}{mark}",
+                positions=tuple(sorted(position[openid] for openid in people)),
+                due_at=due_at,
+                tries=chunk.tries,
+            )
+
+        children: list[Chunk] = []
+        if found.afresh:
+            children.append(child("r", found.afresh, found.halted_until))
+        if found.put_off:
+            put_off = child("p", found.put_off, found.put_off_until)
+            children.append(replace(put_off, tries=chunk.tries + 1))
+        if found.at_risk:
+            doubtful = child("u", found.at_risk, self._clock.now() + ASK_AGAIN)
+            first = chunk.intended_at or found.intended_at
+            children.append(replace(doubtful, intended_at=first))
+        return children
+
+    async def _record(
+        self, job: Job, batch: Batch, deliveries: Sequence[Delivery]
+    ) -> list[Outcome]:
+        """Write deliveries and return what stands in the ledger for these people now."""
+        broadcast = job.broadcast
+        fresh = await self._deliveries.record(
+            batch.account, broadcast.id, broadcast.parent, deliveries
+        )
+        msgids = [delivery.msgid for delivery in deliveries if delivery.msgid is not None]
+        await self._receipts.catch_up(batch.account, msgids)
+        if fresh:
+            return [delivery.state for delivery in deliveries]
+        people = [delivery.openid for delivery in deliveries]
+        written: Mapping[OpenId, Outcome] = await self._deliveries.outcomes(broadcast.id, people)
+        return list(written.values())
+
+    def _all(self, people: Sequence[OpenId], state: Outcome, reason: str) -> list[Delivery]:
+        now = self._clock.now()
+        return [Delivery(openid=openid, state=state, at=now, reason=reason) for openid in people]
+
+
+def _pause(error: TemporaryDeliveryError | StoreAway) -> timedelta:
+    return error.retry_after if isinstance(error, TemporaryDeliveryError) else REDIS_BACK

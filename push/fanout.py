@@ -1,0 +1,164 @@
+"""Fan-out (群发展开): the audience becomes batches in the ledger.
+
+The upper bound is fixed once; people are read in id order; each batch remembers where the next
+one begins. So the last batch in the ledger is the checkpoint: after a crash the expansion goes
+on behind it and rewrites nothing, and two processes expanding at once cannot disagree, because
+a batch number can be written only once.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from domain.broadcast import Broadcast
+from domain.clock import Clock
+from domain.ids import OpenId
+from domain.ledger import NewBatch
+from domain.schedule import DIGEST_HOUR, next_time_of_day
+from push.broadcasts import queue_for
+from push.ports import People
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.ledger import MongoLedger, SeqTaken
+from storage.redis.ring import Ring
+from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+LEASE = timedelta(seconds=15)
+BATCHES_PER_PAGE = 10
+DIGEST_SEQ = 1_000_000  # digest batches of a notice are numbered from here
+
+
+class Fanout:
+    """Writes a broadcast's people into the ledger and rings for them.
+
+    Running it twice, or in two processes, is harmless.
+    """
+
+    def __init__(
+        self,
+        store: MongoBroadcasts,
+        ledger: MongoLedger,
+        ring: Ring,
+        people: People,
+        clock: Clock,
+        *,
+        batch_size: int = 500,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._ring = ring
+        self._people = people
+        self._clock = clock
+        self._batch_size = batch_size
+
+    async def expand(self, broadcast: Broadcast, *, owner: str) -> bool:
+        """Write everybody who is not written yet; False when the claim was lost on the way."""
+        if broadcast.kind == "notice":
+            done = await self._expand_notice(broadcast, owner)
+        else:
+            done = await self._expand_audience(broadcast, owner)
+        if not done:
+            await self._store.drop_fanout(broadcast.id, owner=owner, now=self._clock.now())
+            return False
+        totals = await self._ledger.totals(broadcast.id)
+        return await self._store.end_fanout(broadcast.id, owner=owner, people=totals.people)
+
+    async def _expand_audience(self, broadcast: Broadcast, owner: str) -> bool:
+        found = await self._people.upper_bound(broadcast.account, broadcast.audience)
+        if found is None and await self._ledger.last(broadcast.id) is None:
+            return await self._keep(broadcast, owner)
+        up_to = await self._store.bound_fanout(broadcast.id, found or "")
+        pages = 1  # the first page is one batch, so that sending begins at once
+        while await self._keep(broadcast, owner):
+            last = await self._ledger.last(broadcast.id)
+            seq, after = (last[0] + 1, last[1]) if last else (0, None)
+            page = await self._people.page(
+                broadcast.account,
+                broadcast.audience,
+                after=after,
+                up_to=up_to,
+                size=self._batch_size * pages,
+            )
+            if not page:
+                return True
+            batches = [
+                self._batch(
+                    broadcast,
+                    seq + number,
+                    tuple(openid for _, openid in part),
+                    cursor=part[-1][0],
+                    due_at=self._clock.now(),
+                )
+                for number, part in enumerate(_parts(page, self._batch_size))
+            ]
+            await self._write(broadcast, batches)
+            pages = BATCHES_PER_PAGE
+        return False
+
+    async def _expand_notice(self, broadcast: Broadcast, owner: str) -> bool:
+        notice = await self._store.find_notice(broadcast.id)
+        if notice is None or not await self._keep(broadcast, owner):
+            return False
+        now = self._clock.now()
+        batches = [
+            self._batch(broadcast, number, tuple(part), cursor="", due_at=now)
+            for number, part in enumerate(_parts(notice.immediate, self._batch_size))
+        ]
+        # the day is that of the announcement, so that a crash does not move the digest
+        morning = next_time_of_day(broadcast.created_at, DIGEST_HOUR)
+        batches += [
+            self._batch(broadcast, DIGEST_SEQ + number, tuple(part), cursor="", due_at=morning)
+            for number, part in enumerate(_parts(notice.digest, self._batch_size))
+        ]
+        for batch in batches:
+            await self._write(broadcast, [batch])
+        return True
+
+    async def _write(self, broadcast: Broadcast, batches: Sequence[NewBatch]) -> None:
+        try:
+            await self._ledger.add(batches)
+        except SeqTaken:
+            return  # written before a crash, or by another process: the ledger knows better
+        now = self._clock.now()
+        due = [batch.id for batch in batches if batch.due_at <= now]
+        try:
+            await self._ring.add(queue_for(broadcast), broadcast.priority, due)
+        except StoreAway as error:
+            log.warning(
+                "ring.away",
+                extra={"broadcast": broadcast.id, "reason": f"{error}; the sweep rings"},
+            )
+
+    async def _keep(self, broadcast: Broadcast, owner: str) -> bool:
+        return await self._store.keep_fanout(
+            broadcast.id, owner=owner, until=self._clock.now() + LEASE
+        )
+
+    def _batch(
+        self,
+        broadcast: Broadcast,
+        seq: int,
+        people: tuple[OpenId, ...],
+        *,
+        cursor: str,
+        due_at: datetime,
+    ) -> NewBatch:
+        return NewBatch(
+            broadcast=broadcast.id,
+            account=broadcast.account,
+            seq=seq,
+            people=people,
+            cursor=cursor,
+            queue=queue_for(broadcast),
+            priority=broadcast.priority,
+            parent=broadcast.parent,
+            due_at=due_at,
+        )
+
+
+def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,86 @@
+"""Field types of template messages (字段类型, wechat-platform.md 4.19), checked before queueing.
+
+A value that WeChat would answer with 47003 is refused here, with a sentence that says what fits.
+The type stands in the WeChat key: `thing1`, `character_string2`. Keys of old templates
+(`keyword1`, `first`) have no type; only what no template takes is refused there.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+_TYPED_KEY = re.compile(r"([a-z_]+?)\d*")
+_CLOCK = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
+_DAY = (
+    r"(\d{4}年(1[0-2]|0?[1-9])月(3[01]|[12]\d|0?[1-9])日"
+    r"|\d{4}-(1[0-2]|0?[1-9])-(3[01]|[12]\d|0?[1-9]))"
+)
+_DAY_TIME = rf"{_DAY}(\s*{_CLOCK})?"
+_TIME = rf"({_DAY}\s*{_CLOCK}|{_CLOCK})"
+_HAN = r"\u3400-\u9fff\uf900-\ufaff"
+_EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d\U000e0020-\U000e007f]")
+_LONGEST_UNTYPED = 200
+
+
+def problem_with(key: str, value: str) -> str | None:
+    """Return what is wrong with a value for the WeChat key, or None if it fits."""
+    if not value.strip():
+        return "不能为空"
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):
+        return "不能含换行或控制字符"
+    if _EMOJI.search(value):
+        return "不能含表情符号"
+    match = _TYPED_KEY.fullmatch(key)
+    check = _CHECKS.get(match[1]) if match else None
+    if check is not None:
+        return check(value)
+    if len(value) > _LONGEST_UNTYPED:
+        return f"最多 {_LONGEST_UNTYPED} 个字，现有 {len(value)} 个"
+    return None
+
+
+def _fits(pattern: str, say: str, longest: int = 0) -> Callable[[str], str | None]:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str | None:
+        if longest and len(value) > longest:
+            return f"最多 {longest} 个字符，现有 {len(value)} 个"
+        return None if compiled.fullmatch(value) else say
+
+    return check
+
+
+def _name(value: str) -> str | None:
+    longest = 10 if re.search(f"[{_HAN}]", value) else 20
+    if len(value) > longest:
+        return f"姓名含汉字时最多 10 个字，否则最多 20 个字母或符号，现有 {len(value)} 个"
+    return "姓名不能含数字" if re.search(r"\d", value) else None
+
+
+_CHECKS: dict[str, Callable[[str], str | None]] = {
+    "thing": _fits(r".+", "", 20),
+    "number": _fits(r"\d+(\.\d+)?", "只能是数字，可带小数点，例如 12.5", 32),
+    "letter": _fits(r"[A-Za-z]+", "只能是字母", 32),
+    "symbol": _fits(r"[^\w\s]+", "只能是符号", 5),
+    "character_string": _fits(r"[\x20-\x7e]+", "只能是数字、字母和符号，不能有汉字", 32),
+    "time": _fits(
+        rf"{_TIME}(\s*~\s*{_TIME})?",
+        "应为 24 小时制时间，例如 15:01 或 2026年12月1日 15:01，时间段用 ~ 连接",
+    ),
+    "date": _fits(
+        rf"{_DAY_TIME}(\s*~\s*({_DAY_TIME}|{_CLOCK}))?",
+        "应为日期，例如 2026年12月1日 或 2026-12-01，可带时间，日期段用 ~ 连接",
+    ),
+    "amount": _fits(
+        r"[+-]?[¥￥$€£]?[+-]?(?=[\d.]{1,11}元?$)\d+(\.\d+)?元?",
+        "应为金额：一个货币符号加最多 10 位数字，可带小数，可以“元”结尾，例如 ¥100.00 或 100元",
+    ),
+    "phone_number": _fits(r"[\d+\-() #*]+", "只能是数字和符号，例如 0755-12345678", 17),
+    "car_number": _fits(
+        rf"[{_HAN}A-Za-z][A-Za-z0-9*·]{{3,6}}[{_HAN}A-Za-z0-9]",
+        "应为车牌号，首尾可为汉字，例如 粤B12345",
+        8,
+    ),
+    "name": _name,
+    "phrase": _fits(rf"[{_HAN}]+", "只能是汉字", 5),
+}

@@ -1,0 +1,225 @@
+"""Orders: what a department or an operator asks for, checked as a whole before anything is kept.
+
+All problems are found at once, each naming its field, so that one answer is enough to put a
+request right. The console and the JSON API use the same checks.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from config.catalogue import Catalogue
+from config.settings import AccountSettings
+from domain.broadcast import Audience, Priority
+from domain.errors import CitizenError
+from domain.ids import AccountId, TopicId
+from domain.ledger import Content
+from domain.schedule import Cron
+from push.field_types import problem_with
+
+LONGEST_URL = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong: `field` as in the request, `code` stable, `message` for people."""
+
+    field: str
+    code: str
+    message: str
+
+
+class OrderRefused(CitizenError):
+    """The order cannot be carried out as it stands; `faults` names every reason."""
+
+    code = "invalid_order"
+    status = 422
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("；".join(fault.message for fault in faults), field=faults[0].field)
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastOrder:
+    """One message for many, as asked for."""
+
+    account: AccountId
+    title: str
+    topic: TopicId
+    audience: Audience
+    template: str
+    data: Mapping[str, str] = field(repr=False)
+    url: str | None = None
+    at: datetime | None = None
+    cron: str | None = None
+    expires_at: datetime | None = None
+    priority: Priority = "normal"
+    ignore_quiet_hours: bool = False
+    idempotency_key: str | None = None
+
+    def digest(self) -> str:
+        """Return a digest that is the same for the same order, however it was spelt."""
+        content: dict[str, Any] = {
+            "account": self.account,
+            "title": self.title,
+            "topic": self.topic,
+            "audience": [
+                sorted(self.audience.topics),
+                sorted(self.audience.regions),
+                sorted(self.audience.tags),
+                sorted(self.audience.openids),
+                self.audience.all,
+            ],
+            "template": self.template,
+            "data": sorted(self.data.items()),
+            "url": self.url,
+            "at": self.at.timestamp() if self.at else None,
+            "cron": self.cron,
+            "expires_at": self.expires_at.timestamp() if self.expires_at else None,
+            "priority": self.priority,
+            "ignore_quiet_hours": self.ignore_quiet_hours,
+        }
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def check_broadcast(
+    order: BroadcastOrder, account: AccountSettings, catalogue: Catalogue, now: datetime
+) -> Content:
+    """Return the finished content, or raise `OrderRefused` with everything that is wrong."""
+    faults = _check_topic(order.topic, "topic", catalogue)
+    faults += _check_audience(order.audience, catalogue)
+    faults += _check_times(order, now)
+    content, more = compose(order.template, order.data, order.url, account)
+    faults += more
+    if not order.title.strip():
+        faults.append(Fault(field="title", code="missing", message="标题 title 不能为空"))
+    if faults or content is None:
+        raise OrderRefused(tuple(faults))
+    return content
+
+
+def compose(
+    template: str, data: Mapping[str, str], url: str | None, account: AccountSettings
+) -> tuple[Content | None, list[Fault]]:
+    """Fill the account's template; data that it does not map is ignored."""
+    faults = _check_url(url)
+    mapped = account.templates.get(template)
+    if mapped is None:
+        known = "、".join(sorted(account.templates)) or "无"
+        faults.append(
+            Fault(
+                field="template",
+                code="unknown_template",
+                message=f"账号 {account.id} 没有模板 {template}，已有：{known}",
+            )
+        )
+        return None, faults
+    fields: dict[str, str] = {}
+    for key, name in mapped.fields.items():
+        value = data.get(name)
+        if value is None:
+            faults.append(
+                Fault(
+                    field=f"data.{name}",
+                    code="missing_field",
+                    message=f"模板 {template} 需要 data.{name}（{key}），请求中没有",
+                )
+            )
+            continue
+        value = value.strip()
+        problem = problem_with(key, value)
+        if problem:
+            faults.append(
+                Fault(
+                    field=f"data.{name}",
+                    code="invalid_field",
+                    message=f"data.{name}（{key}）{problem}",
+                )
+            )
+        fields[key] = value
+    return Content(template_id=mapped.id, fields=fields, url=url), faults
+
+
+def check_topic(topic: TopicId, catalogue: Catalogue) -> list[Fault]:
+    """Return the fault of a topic that is not in the catalogue."""
+    return _check_topic(topic, "topic", catalogue)
+
+
+def _check_topic(topic: TopicId, where: str, catalogue: Catalogue) -> list[Fault]:
+    if topic in catalogue.topics:
+        return []
+    known = "、".join(sorted(catalogue.topics))
+    message = f"{where} 中的主题 {topic} 不在主题目录中，已有：{known}"
+    return [Fault(field=where, code="unknown_topic", message=message)]
+
+
+def _check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
+    if audience.is_empty:
+        return [
+            Fault(
+                field="audience",
+                code="empty_audience",
+                message="audience 没有任何条件；确实要发给全部关注者时写 all: true",
+            )
+        ]
+    faults: list[Fault] = []
+    if audience.all and (audience.topics or audience.regions or audience.tags or audience.openids):
+        faults.append(
+            Fault(
+                field="audience.all",
+                code="contradictory_audience",
+                message="audience.all 为 true 时不能再有其他条件",
+            )
+        )
+    for number, topic in enumerate(audience.topics):
+        faults += _check_topic(topic, f"audience.topics.{number}", catalogue)
+    for number, region in enumerate(audience.regions):
+        if not _is_region(region):
+            faults.append(
+                Fault(
+                    field=f"audience.regions.{number}",
+                    code="unknown_region",
+                    message=f"audience.regions 中的 {region} 不是行政区划代码（6、9 或 12 位数字）",
+                )
+            )
+    return faults
+
+
+def _is_region(code: str) -> bool:
+    return code.isascii() and code.isdigit() and len(code) in (6, 9, 12) and code[0] != "0"
+
+
+def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:
+    faults: list[Fault] = []
+    if order.cron is not None:
+        try:
+            Cron(order.cron)
+        except ValueError as error:
+            faults.append(Fault(field="cron", code="invalid_cron", message=f"cron 无效：{error}"))
+    if order.expires_at is not None:
+        if order.expires_at <= now:
+            faults.append(Fault(field="expires_at", code="expired", message="expires_at 已经过去"))
+        elif order.at is not None and order.expires_at <= order.at:
+            faults.append(
+                Fault(field="expires_at", code="expired", message="expires_at 必须晚于 at")
+            )
+    return faults
+
+
+def _check_url(url: str | None) -> list[Fault]:
+    if url is None:
+        return []
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if good and len(url) <= LONGEST_URL and not any(letter.isspace() for letter in url):
+        return []
+    message = f"url 应为 http 或 https 地址，不超过 {LONGEST_URL} 个字符"
+    return [Fault(field="url", code="invalid_url", message=message)]

@@ -1,0 +1,82 @@
+"""Receipts (回执): what the platform says after it accepted a message (wechat-platform.md 2.3).
+
+They come before the delivery is written, twice, out of order, or never. A receipt is kept first
+and joined to its delivery from whichever side comes second; joining twice changes nothing, so
+`delivered` counts a person once.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from domain.clock import Clock
+from domain.ids import AccountId
+from push.ports import Reachability
+from storage.mongo.deliveries import MongoDeliveries, MongoReceipts, Receipt
+
+log = logging.getLogger(__name__)
+
+SUCCESS = "success"
+BLOCKED = "failed:userblock"
+WAIT_BEFORE_SWEEP = timedelta(seconds=30)
+GIVE_UP_AFTER = timedelta(days=1)  # messages that other systems sent leave receipts too
+
+
+class Receipts:
+    """Joins receipts and deliveries (bot `Services.receipts`)."""
+
+    def __init__(
+        self,
+        deliveries: MongoDeliveries,
+        receipts: MongoReceipts,
+        people: Reachability,
+        clock: Clock,
+    ) -> None:
+        self._deliveries = deliveries
+        self._receipts = receipts
+        self._people = people
+        self._clock = clock
+
+    async def record(self, account: AccountId, message_id: str, status: str) -> None:
+        """Keep what the platform said of a message, and join it if its delivery is known."""
+        receipt = Receipt(
+            account=account,
+            msgid=message_id.strip(),
+            status=normalised(status),
+            at=self._clock.now(),
+        )
+        await self._receipts.keep(receipt)
+        await self._join(receipt)
+
+    async def catch_up(self, account: AccountId, msgids: Sequence[str]) -> None:
+        """Join receipts that came before these deliveries were written."""
+        if not msgids:
+            return
+        for receipt in await self._receipts.list_for(account, msgids):
+            await self._join(receipt)
+
+    async def sweep(self, now: datetime) -> int:
+        """Join what a crash between writing and catching up has left; returns how many."""
+        joined = 0
+        for receipt in await self._receipts.list_waiting(
+            after=now - GIVE_UP_AFTER, before=now - WAIT_BEFORE_SWEEP
+        ):
+            joined += int(await self._join(receipt))
+        return joined
+
+    async def _join(self, receipt: Receipt) -> bool:
+        openid = await self._deliveries.find_recipient(receipt.account, receipt.msgid)
+        if openid is None:
+            return False
+        if receipt.status == BLOCKED:  # before joining: a crash in between repeats it
+            await self._people.mark_unreachable(receipt.account, openid, receipt.status)
+        await self._deliveries.apply(receipt)
+        await self._receipts.mark_applied(receipt)
+        if receipt.status != SUCCESS:
+            log.info("receipt.failed", extra={"account": receipt.account, "status": receipt.status})
+        return True
+
+
+def normalised(status: str) -> str:
+    """Return the status without upper case and blanks: `failed: system failed` has one."""
+    return "".join(status.lower().split())[:64]

@@ -1,0 +1,167 @@
+"""One message to one person: what the platform answers, and what follows from it.
+
+The classes of `wechat-platform.md` 5 stand side by side in `_conclude`, so that a reader can see
+that none is missing.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.clock import Clock
+from domain.delivery import SendFailed
+from domain.errors import TemporaryDeliveryError
+from domain.ids import AccountId, BroadcastId, OpenId
+from domain.ledger import Content, Delivery, client_msg_id
+from domain.schedule import next_midnight
+from push.ports import Gateway, Reachability
+from storage.redis.limiter import Limiter
+from storage.redis.scripts import StoreAway
+
+MINUTE_QUOTA = 45011
+DAY_QUOTA = 45009
+THROTTLED = frozenset({MINUTE_QUOTA, DAY_QUOTA, 44990})
+NEXT_MINUTE = timedelta(seconds=60)
+MOST_PUT_OFF = 5  # times a person is put off for another reason than throttling
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """Not sent, for certain: try again later. `counts` when it was not mere throttling."""
+
+    until: datetime
+    reason: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """It may have been sent: only the same client_msg_id may be used again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """Not sent, and nobody else's would be: a person must act."""
+
+    errcode: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongMessage:
+    """Refused because of what is in it; when it is everybody's, the template is wrong."""
+
+    delivery: Delivery
+
+
+Result = Delivery | WrongMessage | PutOff | NoAnswer | Misconfigured
+MayGoOn = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """Waits between tries, in seconds; each gets up to as much again at random."""
+
+    retry: tuple[float, ...] = (0.2, 0.6, 1.5)
+    no_answer: tuple[float, ...] = (0.5, 2.0)
+
+
+class Sender:
+    """Sends through one gateway per account."""
+
+    def __init__(
+        self,
+        gateways: Mapping[AccountId, Gateway],
+        limiter: Limiter,
+        people: Reachability,
+        clock: Clock,
+        *,
+        pauses: Pauses | None = None,
+    ) -> None:
+        self._gateways = gateways
+        self._limiter = limiter
+        self._people = people
+        self._clock = clock
+        self._pauses = pauses or Pauses()
+
+    async def send(
+        self,
+        account: AccountId,
+        broadcast: BroadcastId,
+        openid: OpenId,
+        content: Content,
+        *,
+        may_go_on: MayGoOn,
+        at_risk: bool = False,
+    ) -> Result:
+        """Send, with short repetitions; `may_go_on` is asked again before each of them.
+
+        The first try's permission and pace have been obtained by the caller. `at_risk` means
+        that an earlier try may have been carried out: then nothing but an answer ends that.
+        """
+        gateway = self._gateways[account]
+        key = client_msg_id(broadcast, openid)
+        tries = {"retry_now": list(self._pauses.retry), "unknown": list(self._pauses.no_answer)}
+        while True:
+            try:
+                msgid = await gateway.send_template(
+                    openid=openid,
+                    template_id=content.template_id,
+                    data=content.fields,
+                    url=content.url,
+                    client_msg_id=key,
+                )
+            except SendFailed as error:
+                at_risk = at_risk or error.failure == "unknown"
+                pauses = tries.get(error.failure, [])
+                if pauses and await self._again(account, pauses.pop(0), may_go_on):
+                    continue
+                result = await self._conclude(account, openid, error)
+                if at_risk and isinstance(result, PutOff | Misconfigured):
+                    return NoAnswer(str(error))
+                return result
+            return Delivery(openid=openid, state="sent", at=self._clock.now(), msgid=msgid)
+
+    async def _again(self, account: AccountId, pause: float, may_go_on: MayGoOn) -> bool:
+        # jitter spreads repetitions; it need not be unguessable
+        await asyncio.sleep(pause * (1 + random.random()))  # noqa: S311
+        if not await may_go_on():
+            return False
+        try:
+            await self._limiter.acquire(account, 1)
+        except (TemporaryDeliveryError, StoreAway):
+            return False
+        return await may_go_on()
+
+    async def _conclude(self, account: AccountId, openid: OpenId, error: SendFailed) -> Result:
+        now = self._clock.now()
+        reason = str(error)
+        match error.failure:
+            case "unknown":
+                return NoAnswer(reason)
+            case "retry_now":
+                return PutOff(now + NEXT_MINUTE, reason, counts=True)
+            case "retry_later" if error.errcode == DAY_QUOTA:
+                until = next_midnight(now)
+                await self._limiter.hold(account, until - now)
+                return PutOff(until, reason, counts=False)
+            case "retry_later":
+                until = now + (error.retry_after or NEXT_MINUTE)
+                throttled = error.errcode in THROTTLED
+                if throttled:
+                    await self._limiter.hold(account, until - now)
+                return PutOff(until, reason, counts=not throttled)
+            case "config" | "refresh_token":
+                return Misconfigured(error.errcode, reason)
+            case "unreachable":
+                await self._people.mark_unreachable(account, openid, reason)
+            case "drop" | "config_message":
+                pass
+        failed = Delivery(
+            openid=openid, state="failed", at=now, errcode=error.errcode, reason=reason
+        )
+        return WrongMessage(failed) if error.failure == "config_message" else failed

@@ -1,0 +1,237 @@
+"""The worker (发送进程): takes batches from the ring and works them off under a lease.
+
+Any number of workers on any number of machines. A worker that dies is noticed by its lease; one
+that was too slow notices it itself and stops. The runtime calls `run(stop)` and sets `stop` to
+end it: what is being sent is finished, and leases are given back.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from domain.clock import Clock
+from domain.ids import BroadcastId
+from domain.ledger import Batch, Chunk
+from push.broadcasts import Broadcasts
+from push.chunks import Chunks
+from push.closing import Closer
+from push.gate import Gate, Verdict
+from push.health import Health
+from push.jobs import Job, Jobs
+from storage.mongo.ledger import LeaseLost, MongoLedger
+from storage.redis.ring import Ring, Ticket
+from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
+
+IDLE = 0.1  # seconds between two looks at an empty ring
+AWAY = 0.5  # the same while Redis does not answer
+NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
+MOST_BATCHES = 64
+GRACE = 20.0  # seconds for what is being sent when the process is asked to stop
+
+
+class Worker:
+    """One process's share of the sending."""
+
+    def __init__(
+        self,
+        ring: Ring,
+        ledger: MongoLedger,
+        chunks: Chunks,
+        jobs: Jobs,
+        gate: Gate,
+        broadcasts: Broadcasts,
+        closer: Closer,
+        clock: Clock,
+        *,
+        concurrency: int = 8,
+        lease: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._ring = ring
+        self._ledger = ledger
+        self._chunks = chunks
+        self._jobs = jobs
+        self._gate = gate
+        self._broadcasts = broadcasts
+        self._closer = closer
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lease = lease
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._slots = asyncio.Semaphore(concurrency)
+        self._urgent_slots = asyncio.Semaphore(concurrency)
+        self._held: dict[str, Batch] = {}
+        self._health = Health()
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun and give the rest back."""
+        renewing = asyncio.create_task(self._renew_forever())
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while not stop.is_set():
+                batches, pause = await self._next()
+                for batch in batches:
+                    task = asyncio.create_task(self._work_safely(batch))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                if not batches:
+                    await _wait(stop, pause)
+            self._stopping = True
+            if tasks:
+                await asyncio.wait(tasks, timeout=GRACE)
+        finally:
+            self._stopping = True
+            for task in [*tasks, renewing]:
+                task.cancel()
+            await asyncio.gather(*tasks, renewing, return_exceptions=True)
+
+    # --- taking ---------------------------------------------------------------------------
+
+    async def _next(self) -> tuple[list[Batch], float]:
+        """Return newly leased batches, and how long to wait when there are none."""
+        if len(self._held) >= MOST_BATCHES:
+            return [], IDLE
+        waiting = sum(len(batch.open) for batch in self._held.values())
+        free = max(0, 2 * self._concurrency - waiting)
+        queues = {batch.queue for batch in self._held.values()}
+        try:
+            tickets = await self._ring.take(
+                self._owner,
+                free=min(free, MOST_BATCHES - len(self._held)),
+                extra=max(0, NEWCOMERS - len(queues)),
+                held=queues,
+            )
+            return await self._claim(tickets), IDLE
+        except StoreAway as error:
+            log.warning("ring.away", extra={"reason": f"{error}; asked again in {AWAY} s"})
+            return [], AWAY
+        except Exception:  # outermost: the loop must survive what MongoDB may do
+            log.exception("worker.take_failed", extra={"reason": f"again in {AWAY} s"})
+            return [], AWAY
+
+    async def _claim(self, tickets: Sequence[Ticket]) -> list[Batch]:
+        now = self._clock.now()
+        wanted = {ticket.batch for ticket in tickets} - self._held.keys()
+        claimed = await asyncio.gather(
+            *(
+                self._ledger.claim(batch, owner=self._owner, now=now, until=now + self._lease)
+                for batch in wanted
+            )
+        )
+        batches = [batch for batch in claimed if batch is not None]
+        self._held.update({batch.id: batch for batch in batches})
+        if tickets:
+            try:
+                await self._ring.settle(tickets)
+            except StoreAway as error:
+                log.warning("ring.away", extra={"reason": f"{error}; the entries are swept"})
+        return batches
+
+    # --- working --------------------------------------------------------------------------
+
+    async def _work_safely(self, batch: Batch) -> None:
+        fields = {"batch": batch.id, "attempt": batch.attempt}
+        try:
+            await self._work(batch)
+        except* LeaseLost:
+            log.warning("batch.lease_lost", extra=fields)
+        except* Exception:  # outermost: its lease runs out and somebody tries again
+            log.exception("batch.failed", extra=fields)
+        finally:
+            self._held.pop(batch.id, None)
+
+    async def _work(self, batch: Batch) -> None:
+        job = await self._jobs.load(batch.broadcast)
+        todo = sorted(self._due(batch), key=lambda chunk: (len(chunk.id), chunk.id))
+        todo.reverse()  # taken from the end
+        stopped: list[Verdict] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._concurrency, len(todo))):
+                group.create_task(self._work_chunks(job, batch, todo, stopped))
+        await self._conclude(job, batch, stopped[0] if stopped else None)
+
+    async def _work_chunks(
+        self, job: Job, batch: Batch, todo: list[Chunk], stopped: list[Verdict]
+    ) -> None:
+        urgent = job.broadcast.priority == "urgent"
+        slots = self._urgent_slots if urgent else self._slots
+        while todo and not stopped and not self._stopping:
+            async with slots:
+                if not todo or stopped or self._stopping:
+                    return
+                found = await self._chunks.work(job, batch, todo.pop())
+            if found.stopped is not None and found.stopped.word != "expired":
+                stopped.append(found.stopped)
+                return
+            verdict = await self._gate.ask(job.broadcast)
+            reason = self._health.reason_to_pause(batch.broadcast, found, resumes=verdict.resumes)
+            if reason is not None:
+                await self._pause(batch.broadcast, reason)
+                stopped.append(Verdict("paused"))
+            elif found.halted_until is not None:
+                stopped.append(Verdict("quiet", until=found.halted_until))
+
+    async def _conclude(self, job: Job, batch: Batch, stopped: Verdict | None) -> None:
+        """Finish the batch, write it off, or give it back for later."""
+        if not batch.open:
+            await self._ledger.finish(batch)
+            await self._closer.close_if_complete(batch.broadcast)
+            return
+        now = self._clock.now()
+        if stopped is not None and stopped.word == "cancelled":
+            await self._chunks.write_off(job, batch, "cancelled")
+            return
+        due_at = min((chunk.due_at or now for chunk in batch.open.values()), default=now)
+        if stopped is not None:
+            due_at = max(due_at, stopped.until or now)
+        await self._ledger.release(batch, due_at)
+        log.info("batch.released", extra={"batch": batch.id, "due_at": due_at})
+
+    async def _pause(self, broadcast: BroadcastId, reason: str) -> None:
+        log.error("broadcast.paused", extra={"broadcast": broadcast, "reason": reason})
+        await self._broadcasts.pause_by_itself(broadcast, reason=reason)
+        self._gate.forget(broadcast)
+
+    def _due(self, batch: Batch) -> list[Chunk]:
+        now: datetime = self._clock.now()
+        return [
+            chunk for chunk in batch.open.values() if chunk.due_at is None or chunk.due_at <= now
+        ]
+
+    # --- leases ---------------------------------------------------------------------------
+
+    async def _renew_forever(self) -> None:
+        pause = self._lease.total_seconds() / 3
+        while True:
+            await asyncio.sleep(pause)
+            if not self._held:
+                continue
+            try:
+                async with asyncio.timeout(pause):
+                    await self._renew()
+            except Exception:  # outermost: without renewal the leases end and sending stops
+                log.exception("worker.renewal_failed", extra={"reason": f"again in {pause} s"})
+
+    async def _renew(self) -> None:
+        batches = dict(self._held)
+        until = self._clock.now() + self._lease
+        mine = await self._ledger.renew(self._owner, batches.keys(), until)
+        for batch in batches.values():
+            if batch.id in mine:
+                batch.lease_until = until
+            else:
+                batch.lost = True
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
