@@ -1,1 +1,1 @@
-"""The conversation itself: routing, dialogs, sessions, deadlines. It knows no particular service."""
+"""The conversation itself: routing, dialogs, deadlines. It knows no particular service."""

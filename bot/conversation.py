@@ -109,11 +109,7 @@ class _Turn:
         always = self.routes.find("always", text)
         if always:
             return await self._always(always)
-        if (
-            expired
-            and was_in_dialog
-            and (chosen_number(text) or not self.routes.for_text(text))
-        ):
+        if expired and was_in_dialog and (chosen_number(text) or not self.routes.for_text(text)):
             return self._text(Reply.of("expired.txt"))
         dialog = self.routes.dialogs.get(session.dialog or "")
         if dialog:
@@ -121,18 +117,14 @@ class _Turn:
         number = chosen_number(text)
         if number is not None and number <= len(session.options):
             self.ask = replace(self.ask, text=session.options[number - 1])
-        return await self._route(
-            self.routes.for_text(self.ask.text) or self.routes.fallback
-        )
+        return await self._route(self.routes.for_text(self.ask.text) or self.routes.fallback)
 
     async def _tap(self) -> Answer:
         """Answer a menu tap, a scan or another event: whatever was going on is left."""
         message = self.message
         if isinstance(message, MenuClick):
             self.session.end()
-            return await self._route(
-                self.routes.find("menu", message.key) or self.routes.fallback
-            )
+            return await self._route(self.routes.find("menu", message.key) or self.routes.fallback)
         event = self.routes.find("event", type(message).__name__)
         if isinstance(message, Follow | Scan) and message.scene:
             self.session.end()
@@ -179,9 +171,7 @@ class _Turn:
     def _text(self, reply: Reply) -> Answer:
         """Render a reply; its options are numbered and remembered."""
         if reply.options:
-            self.session.offer(
-                [option.says for option in reply.options], self.message.at
-            )
+            self.session.offer([option.says for option in reply.options], self.message.at)
         return Answer("text", self.renderer.reply(reply))
 
     # --- dialogs --------------------------------------------------------------------------
@@ -243,7 +233,7 @@ def _accept(step: Step, choices: Sequence[Choice], text: str) -> str:
     if number is not None and number <= len(choices):
         return choices[number - 1].value
     for choice in choices:
-        if text == choice.label or text == choice.value:
+        if text in {choice.label, choice.value}:
             return choice.value
     if step.parse is not None:
         return step.parse(text)

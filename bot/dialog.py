@@ -41,17 +41,11 @@ class Step:
     choices: Sequence[Choice] | Choices | None = None
     skip: Callable[[Answers], bool] | None = None
 
-    async def options(
-        self, ask: Inquiry, use: Services, answers: Answers
-    ) -> Sequence[Choice]:
+    async def options(self, ask: Inquiry, use: Services, answers: Answers) -> Sequence[Choice]:
         """Return at most nine choices of this step for this citizen."""
         if self.choices is None:
             return ()
-        found = (
-            await self.choices(ask, use, answers)
-            if callable(self.choices)
-            else self.choices
-        )
+        found = await self.choices(ask, use, answers) if callable(self.choices) else self.choices
         if len(found) > 9:
             raise ValueError(f"step {self.name} offers more than nine choices")
         return found
@@ -75,16 +69,8 @@ class Dialog:
 
     def without_last(self, answers: Answers, asked: Sequence[str]) -> dict[str, str]:
         """Return the answers with the latest one the citizen gave taken back."""
-        given = [
-            step.name
-            for step in self.steps
-            if step.name in answers and step.name in asked
-        ]
-        return {
-            name: value
-            for name, value in answers.items()
-            if not given or name != given[-1]
-        }
+        given = [step.name for step in self.steps if step.name in answers and step.name in asked]
+        return {name: value for name, value in answers.items() if not given or name != given[-1]}
 
 
 @dataclass(frozen=True, slots=True)

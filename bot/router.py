@@ -16,9 +16,7 @@ from domain.conversation import Inbound
 from domain.errors import ConfigError
 
 Handler = Callable[[Inquiry, Services], Awaitable[Outcome]]
-Kind = Literal[
-    "menu", "always", "text", "pattern", "scene", "event", "dialog", "fallback"
-]
+Kind = Literal["menu", "always", "text", "pattern", "scene", "event", "dialog", "fallback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +58,7 @@ class Router:
         """Answer one of these words, exactly; with `takes`, also a word and what follows it."""
         return self._register("text", words, takes=takes)
 
-    def always(
-        self, *words: str, keeps_dialog: bool = False
-    ) -> Callable[[Handler], Handler]:
+    def always(self, *words: str, keeps_dialog: bool = False) -> Callable[[Handler], Handler]:
         """Answer a word in every state; it ends a running dialog unless it `keeps_dialog`."""
         return self._register("always", words, keeps_dialog=keeps_dialog)
 
@@ -87,9 +83,7 @@ class Router:
     def dialog(self, dialog: Dialog) -> Dialog:
         """Make a dialog known, so that its session can be continued."""
         self.dialogs.append(dialog)
-        self.routes.append(
-            Route(kind="dialog", key=dialog.key, handler=None, router=self.name)
-        )
+        self.routes.append(Route(kind="dialog", key=dialog.key, handler=None, router=self.name))
         return dialog
 
     def _register(
@@ -145,9 +139,7 @@ class Routes:
             for route in router.routes:
                 # a word means one thing, whether it works always or only outside dialogs
                 kinds: tuple[Kind, ...] = (
-                    ("always", "text")
-                    if route.kind in ("always", "text")
-                    else (route.kind,)
+                    ("always", "text") if route.kind in ("always", "text") else (route.kind,)
                 )
                 for kind in kinds:
                     other = table.get((kind, route.key))
@@ -162,9 +154,7 @@ class Routes:
         return cls(
             routers=routers,
             table=table,
-            dialogs={
-                dialog.key: dialog for router in routers for dialog in router.dialogs
-            },
+            dialogs={dialog.key: dialog for router in routers for dialog in router.dialogs},
             patterns=tuple(
                 (router.patterns[route.key], route)
                 for router in routers
@@ -194,9 +184,7 @@ class Routes:
             return exact
         for word in self.prefixes:
             if text.startswith(word) and (found := self.find("text", word)):
-                return Match(
-                    found.handler, found.route, text[len(word) :].strip(" ,，:：、")
-                )
+                return Match(found.handler, found.route, text[len(word) :].strip(" ,，:：、"))
         for pattern, route in self.patterns:
             if route.handler is not None and pattern.fullmatch(text):
                 return Match(route.handler, route, text)

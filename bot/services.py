@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from config.catalogue import Catalogue
 from connectors.departments import Departments
+from domain.clock import Clock
+from push.receipts import Receipts
 from subscriptions.bindings import BindingService
 from subscriptions.service import Subscriptions
-
-from domain.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +17,8 @@ class Services:
     departments: Departments
     subscriptions: Subscriptions
     bindings: BindingService
+    receipts: Receipts
     catalogue: Catalogue
     clock: Clock
     public_url: str
-    routes_help: tuple[
-        tuple[str, str], ...
-    ] = ()  # (title, example) of every query service
+    routes_help: tuple[tuple[str, str], ...] = ()  # (title, example) of every query service

@@ -1,0 +1,80 @@
+"""Everything on one machine (演示): databases, the sandbox and the service, with sample data."""
+
+import asyncio
+import logging
+from functools import partial
+
+from rich.panel import Panel
+
+from cli import sample_data
+from cli.common import console, until_stopped
+from config.settings import Settings
+from domain.errors import ConfigError
+from domain.ids import AccountId
+from runtime.context import open_context
+from runtime.roles import ALL_ROLES, running, stopped_or_failed
+from sandbox import departments
+from sandbox.app import sandbox_routes
+from sandbox.world import World
+from web.app import SERVER_OPTIONS, make_app
+
+log = logging.getLogger(__name__)
+
+MENU_SECONDS = 10.0
+
+
+async def run_demo(settings: Settings, port: int) -> None:
+    """Run until stopped; the sandbox answers on the service's own port."""
+    if not settings.accounts:
+        raise ConfigError("setting accounts: the demo needs one; add [[accounts]]")
+    demo = demo_settings(settings, port)
+    account = AccountId(demo.accounts[0].id)
+    async with until_stopped() as stopped, open_context(demo) as ctx:
+        world = World.from_settings(
+            demo.accounts, callback_base=demo.server.public_url, menu=ctx.catalogue.menu
+        )
+        routes = [*sandbox_routes(world, ctx.renderer), *departments.routes(world.clock)]
+        app = partial(make_app, extra_routes=routes)
+        try:
+            async with running(ctx, ALL_ROLES, app, SERVER_OPTIONS) as failed:
+                async with asyncio.timeout(MENU_SECONDS):
+                    await ctx.platforms[account].create_menu(ctx.catalogue.menu)
+                await sample_data.load(ctx, world, account)
+                _greet(demo)
+                await stopped_or_failed(stopped, failed)
+        finally:
+            await world.aclose()
+
+
+def demo_settings(settings: Settings, port: int) -> Settings:
+    """Return the settings with the service, WeChat and the departments all on this port."""
+    here = f"http://127.0.0.1:{port}"
+    return settings.model_copy(
+        update={
+            "server": settings.server.model_copy(
+                update={"host": "127.0.0.1", "port": port, "public_url": here}
+            ),
+            "accounts": tuple(
+                account.model_copy(update={"api_base": here}) for account in settings.accounts
+            ),
+            "departments": {
+                name: department.model_copy(
+                    update={"base_url": f"{here}/sandbox/departments/{name}"}
+                )
+                for name, department in settings.departments.items()
+            },
+        }
+    )
+
+
+def _greet(settings: Settings) -> None:
+    here = settings.server.public_url
+    lines = [
+        f"手机 phone      {here}/sandbox/",
+        f"接口 API        {here}/api/v1/docs",
+        f"回调 callback   {here}/wechat/{settings.accounts[0].id}",
+        f"健康 health     {here}/readyz · {here}/metrics",
+        "",
+        "一分钟内会有停水通知送达 · a notice arrives within a minute · Ctrl-C 结束",
+    ]
+    console.print(Panel("\n".join(lines), title="微政 Weizheng", expand=False))

@@ -1,0 +1,160 @@
+"""What a process is made of: built once, in order, closed in reverse, never global."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from bot.conversation import Conversation
+from bot.dispatcher import Dispatcher
+from bot.router import Routes
+from bot.services import Services
+from config.catalogue import Catalogue, load_catalogue
+from config.settings import AccountSettings, Settings
+from connectors.departments import open_departments
+from connectors.session import open_http
+from connectors.wechat.api import WeChatApi
+from connectors.wechat.inbox import Inbox
+from connectors.wechat.tokens import TokenKeeper
+from domain.clock import Clock, SystemClock
+from domain.ids import AccountId, OpenId
+from handlers import discover
+from push.broadcasts import Broadcasts
+from push.fanout import Fanout
+from push.notices import Notices
+from push.receipts import Receipts
+from storage.mongo.api_keys import MongoApiKeys
+from storage.redis.late import LateResults
+from storage.stores import Stores, open_stores
+from subscriptions.audience import Audiences
+from subscriptions.bindings import BindingService
+from subscriptions.service import Subscriptions
+from templates.environment import Renderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppContext:
+    """What a running process is made of."""
+
+    settings: Settings
+    clock: Clock
+    catalogue: Catalogue
+    renderer: Renderer
+    stores: Stores
+    inboxes: Mapping[AccountId, Inbox]
+    platforms: Mapping[AccountId, WeChatApi]
+    dispatcher: Dispatcher
+    late_results: LateResults
+    subscriptions: Subscriptions
+    bindings: BindingService
+    audiences: Audiences
+    broadcasts: Broadcasts
+    notices: Notices
+    fanout: Fanout
+    receipts: Receipts
+    api_keys: MongoApiKeys
+
+    async def ready(self) -> dict[str, str | None]:
+        """Return what is wrong with MongoDB and Redis, None for one that answers."""
+        return await self.stores.ready()
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncIterator[AppContext]:
+    """Open everything in order, and close it in reverse whatever happens."""
+    clock = clock or SystemClock()
+    catalogue = load_catalogue()
+    routes = Routes.collect(discover())
+    renderer = Renderer()
+    accounts = {AccountId(account.id): account for account in settings.accounts}
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_stores(settings, clock))
+        http = await stack.enter_async_context(open_http())
+        platforms = {
+            account_id: _platform(account, http, stores, clock)
+            for account_id, account in accounts.items()
+        }
+        subscriptions = Subscriptions(stores.people)
+        audiences = Audiences(stores.audiences)
+        bindings = BindingService(stores.people, clock)
+        receipts = Receipts(stores.deliveries, stores.receipts, subscriptions, clock)
+        fanout = Fanout(
+            stores.broadcasts,
+            stores.ledger,
+            stores.ring,
+            audiences,
+            clock,
+            batch_size=settings.push.batch_size,
+        )
+        services = Services(
+            departments=open_departments(http, settings.departments, clock),
+            subscriptions=subscriptions,
+            bindings=bindings,
+            receipts=receipts,
+            catalogue=catalogue,
+            clock=clock,
+            public_url=settings.server.public_url,
+            routes_help=tuple(
+                (router.title, router.example) for router in routes.routers if router.example
+            ),
+        )
+
+        async def send_text(account: AccountId, openid: OpenId, text: str) -> None:
+            await platforms[account].send_text(openid, text)
+
+        dispatcher = Dispatcher(
+            Conversation(routes, services, renderer),
+            stores.guards,
+            stores.sessions,
+            stores.windows,
+            stores.late_results,
+            clock,
+            settings.server.public_url,
+            send_text,
+            renderer,
+        )
+        stack.push_async_callback(dispatcher.aclose)
+        yield AppContext(
+            settings=settings,
+            clock=clock,
+            catalogue=catalogue,
+            renderer=renderer,
+            stores=stores,
+            inboxes={name: Inbox(account, clock) for name, account in accounts.items()},
+            platforms=platforms,
+            dispatcher=dispatcher,
+            late_results=stores.late_results,
+            subscriptions=subscriptions,
+            bindings=bindings,
+            audiences=audiences,
+            broadcasts=Broadcasts(
+                stores.broadcasts,
+                stores.ledger,
+                stores.deliveries,
+                stores.ring,
+                audiences,
+                accounts,
+                catalogue,
+                clock,
+            ),
+            notices=Notices(
+                stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
+            ),
+            fanout=fanout,
+            receipts=receipts,
+            api_keys=stores.api_keys,
+        )
+
+
+def _platform(
+    account: AccountSettings, http: aiohttp.ClientSession, stores: Stores, clock: Clock
+) -> WeChatApi:
+    secret = account.app_secret.get_secret_value()
+    return WeChatApi(
+        http,
+        api_base=account.api_base,
+        app_id=account.app_id,
+        app_secret=secret,
+        tokens=TokenKeeper(account.app_id, secret, account.api_base, http, stores.tokens, clock),
+    )

@@ -1,0 +1,185 @@
+"""Which loops a process runs (角色): web, push, scheduler, in any combination.
+
+Everything started here is owned here: it ends, in reverse order, when the stop event is set or
+when one part fails, and a failure ends the process so that its supervisor starts a fresh one.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from config.settings import Settings
+from domain.errors import ConfigError
+from push.chunks import Chunks
+from push.closing import Closer
+from push.gate import Gate
+from push.jobs import Jobs
+from push.planner import Planner
+from push.recovery import Recovery
+from push.sender import Sender
+from push.worker import Worker
+from runtime.context import AppContext, open_context
+from runtime.ticks import ticking
+
+log = logging.getLogger(__name__)
+
+MakeApp = Callable[[AppContext], Application]
+ALL_ROLES = frozenset({"web", "push", "scheduler"})
+PLAN_EVERY = timedelta(milliseconds=500)
+RECOVER_EVERY = timedelta(seconds=1)
+STOP_SECONDS = 5.0  # leases are given back within this
+
+
+async def serve(
+    settings: Settings,
+    roles: frozenset[str],
+    make_app: MakeApp,
+    server_options: dict[str, Any],
+    stop: asyncio.Event,
+) -> None:
+    """Run these roles until told to stop."""
+    async with (
+        open_context(settings) as ctx,
+        running(ctx, roles, make_app, server_options) as failed,
+    ):
+        log.info("serve.started", extra={"roles": ",".join(sorted(roles))})
+        await stopped_or_failed(stop, failed)
+        log.info("serve.stopping")
+
+
+async def stopped_or_failed(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
+    """Wait until told to stop; raise when one of the loops failed instead."""
+    waiting = asyncio.ensure_future(stop.wait())
+    waits: set[asyncio.Future[Any]] = {waiting, failed}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if failed.done():
+        failed.result()
+
+
+@asynccontextmanager
+async def running(
+    ctx: AppContext,
+    roles: frozenset[str],
+    make_app: MakeApp,
+    server_options: dict[str, Any],
+) -> AsyncIterator["asyncio.Future[None]"]:
+    """Run the roles while the block lasts; the future fails when one of their loops does."""
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with AsyncExitStack() as stack:
+        if "push" in roles:
+            await stack.enter_async_context(_pushing(ctx, failed))
+        if "scheduler" in roles:
+            await stack.enter_async_context(_planning(ctx))
+        if "web" in roles:
+            await stack.enter_async_context(_listening(ctx, make_app, server_options))
+        yield failed
+    if not failed.done():
+        failed.cancel()
+
+
+@asynccontextmanager
+async def _listening(
+    ctx: AppContext, make_app: MakeApp, options: dict[str, Any]
+) -> AsyncIterator[None]:
+    where = ctx.settings.server
+    server = HTTPServer(make_app(ctx), xheaders=False, **options)
+    try:
+        server.listen(where.port, where.host, reuse_port=False)
+    except OSError as error:
+        raise ConfigError(
+            f"settings server.host and server.port: {where.host}:{where.port} cannot be listened "
+            f"on ({error.strerror}); stop what uses it or choose another port"
+        ) from error
+    try:
+        yield
+    finally:
+        server.stop()
+        # the open connections' answers are finished by the dispatcher, which closes after us
+        async with asyncio.timeout(STOP_SECONDS):
+            await server.close_all_connections()
+
+
+@asynccontextmanager
+async def _planning(ctx: AppContext) -> AsyncIterator[None]:
+    """Tick the planner."""
+    planner = Planner(
+        ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
+    )
+    async with ticking({"plan": (planner.tick, PLAN_EVERY)}):
+        try:
+            yield
+        finally:
+            await planner.aclose()
+
+
+@asynccontextmanager
+async def _pushing(ctx: AppContext, failed: "asyncio.Future[None]") -> AsyncIterator[None]:
+    """Run the worker and its recovery tick."""
+    worker, recovery = make_worker(ctx)
+    stop = asyncio.Event()
+    working = asyncio.create_task(worker.run(stop))
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not failed.done() and not task.cancelled() and (error := task.exception()):
+            failed.set_exception(error)
+
+    working.add_done_callback(ended)
+    async with ticking({"recover": (recovery.tick, RECOVER_EVERY)}):
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait({working}, timeout=STOP_SECONDS)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:
+    """Put the sending side together; both share what they know of running broadcasts."""
+    stores, push, clock = ctx.stores, ctx.settings.push, ctx.clock
+    jobs = Jobs(stores.broadcasts, ctx.audiences, stores.fields)
+    gate = Gate(stores.broadcasts, clock, quiet_hours=push.quiet_hours)
+    closer = Closer(stores.broadcasts, stores.ledger, stores.deliveries, stores.ring, clock)
+    chunks = Chunks(
+        stores.ledger,
+        stores.deliveries,
+        ctx.receipts,
+        jobs,
+        Sender(ctx.platforms, stores.limiter, ctx.subscriptions, clock),
+        stores.limiter,
+        gate,
+        clock,
+    )
+    worker = Worker(
+        stores.ring,
+        stores.ledger,
+        chunks,
+        jobs,
+        gate,
+        ctx.broadcasts,
+        closer,
+        clock,
+        concurrency=push.concurrency,
+        lease=timedelta(seconds=push.lease_seconds),
+    )
+    recovery = Recovery(
+        stores.broadcasts,
+        stores.ledger,
+        stores.ring,
+        ctx.broadcasts,
+        chunks,
+        jobs,
+        closer,
+        ctx.receipts,
+        clock,
+    )
+    return worker, recovery

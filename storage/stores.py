@@ -1,0 +1,141 @@
+"""Everything we keep, opened together: MongoDB's collections with their indexes, Redis's keys."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from domain.clock import Clock
+from storage.embedded import open_mongo, open_redis
+from storage.mongo.api_keys import MongoApiKeys
+from storage.mongo.audiences import MongoAudiences
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.fields import FieldCipher
+from storage.mongo.ledger import MongoLedger
+from storage.mongo.operators import MongoOperators
+from storage.mongo.people import MongoPeople
+from storage.redis.guards import Guards
+from storage.redis.late import LateResults
+from storage.redis.limiter import Limiter
+from storage.redis.ring import Ring
+from storage.redis.sealing import Sealer
+from storage.redis.sessions import Sessions
+from storage.redis.tokens import RedisTokens
+from storage.redis.windows import Windows
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 2.0
+INDEXED = (
+    MongoPeople,
+    MongoBroadcasts,
+    MongoDeliveries,
+    MongoReceipts,
+    MongoApiKeys,
+    MongoOperators,
+)
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """One field per store; `ready` asks both servers."""
+
+    database: AsyncDatabase[Document]
+    redis: Redis
+    fields: FieldCipher
+    people: MongoPeople
+    audiences: MongoAudiences
+    broadcasts: MongoBroadcasts
+    ledger: MongoLedger
+    deliveries: MongoDeliveries
+    receipts: MongoReceipts
+    api_keys: MongoApiKeys
+    operators: MongoOperators
+    guards: Guards
+    sessions: Sessions
+    windows: Windows
+    late_results: LateResults
+    ring: Ring
+    limiter: Limiter
+    tokens: RedisTokens
+
+    async def ready(self) -> dict[str, str | None]:
+        """Return what is wrong with each server, None for one that answers in time."""
+        return {"mongo": await self._mongo_trouble(), "redis": await self._redis_trouble()}
+
+    async def _mongo_trouble(self) -> str | None:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.database.command("ping")
+        except (PyMongoError, TimeoutError) as error:
+            return f"MongoDB does not answer ({type(error).__name__})"
+        return None
+
+    async def _redis_trouble(self) -> str | None:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.redis.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            return f"Redis does not answer ({type(error).__name__})"
+        return None
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]:
+    """Open MongoDB and Redis, create missing indexes, and close both afterwards."""
+    async with AsyncExitStack() as stack:
+        client: AsyncMongoClient[Document]
+        client, redis = await _both(stack, settings)
+        database = client[settings.mongo.database]
+        fields = await FieldCipher.open(client, database.name, settings.security.master_key)
+        stack.push_async_callback(fields.aclose)
+        ledger = MongoLedger(database, chunk_size=settings.push.sub_chunk)
+        await create_indexes(database, ledger)
+        sealer = Sealer(settings.security.master_key)
+        yield Stores(
+            database=database,
+            redis=redis,
+            fields=fields,
+            people=MongoPeople(database, fields),
+            audiences=MongoAudiences(database, fields),
+            broadcasts=MongoBroadcasts(database),
+            ledger=ledger,
+            deliveries=MongoDeliveries(database),
+            receipts=MongoReceipts(database),
+            api_keys=MongoApiKeys(database),
+            operators=MongoOperators(database),
+            guards=Guards(redis, sealer),
+            sessions=Sessions(redis, sealer),
+            windows=Windows(redis),
+            late_results=LateResults(redis, sealer, clock),
+            ring=Ring(redis),
+            limiter=Limiter(redis, per_second=settings.push.per_second),
+            tokens=RedisTokens(redis, sealer),
+        )
+
+
+async def create_indexes(database: AsyncDatabase[Document], ledger: MongoLedger) -> None:
+    """Create the indexes that are missing; harmless when several processes start at once."""
+    for store in INDEXED:
+        await database[store.collection].create_indexes(list(store.indexes))
+    await ledger.create_indexes()
+
+
+async def _both(
+    stack: AsyncExitStack, settings: Settings
+) -> tuple[AsyncMongoClient[Document], Redis]:
+    client = await stack.enter_async_context(open_mongo(settings))
+    redis = await stack.enter_async_context(open_redis(settings))
+    return client, redis
