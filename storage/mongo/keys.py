@@ -10,8 +10,9 @@ MongoDB cannot index two array fields together, so what audiences ask for stands
     s:HASH            bound the thing with this keyed hash
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from domain.broadcast import Audience
 from domain.ids import RegionCode, TopicId
@@ -84,5 +85,11 @@ def conditions(audience: Audience) -> list[list[str]]:
     return [list(dict.fromkeys(keys)) for keys in found] or [[EVERYBODY]]
 
 
-def _above(regions: Iterable[RegionCode]) -> Sequence[RegionCode]:
-    return [above for region in regions for above in ancestors(region)]
+def _above(regions: Iterable[RegionCode]) -> list[RegionCode]:
+    return [above for region in regions for above in _levels(region)]
+
+
+@lru_cache(maxsize=4096)
+def _levels(region: RegionCode) -> tuple[RegionCode, ...]:
+    """Return a region and all above it; an import asks the same few a million times."""
+    return tuple(ancestors(region))

@@ -1,0 +1,293 @@
+"""Subscribers as JSON Lines (导入、导出订阅者): streamed, restartable, bad lines reported.
+
+One person per line:
+`{"openid": "…", "topics": ["outage.water"], "region": "440305", "tags": [],
+"subjects": [{"kind": "vehicle", "value": "粤B12345", "plate_type": "02"}]}`
+
+A killed import goes on after its last finished batch when it is started again with the same
+file. An import adds and never takes away, so doing a batch twice changes nothing.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import orjson
+
+from config.catalogue import Catalogue
+from domain.errors import ConfigError, InvalidInput
+from domain.ids import AccountId, OpenId, RegionCode, TopicId
+from domain.people import Subject, Subscriber, Subscription
+from subscriptions.audience import normalised
+
+BATCH_LINES = 2000
+BAD_LINES_KEPT = 1000
+_FINGERPRINT_BYTES = 64 * 1024
+_OPENID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+_TAG = re.compile(r"[^\s\0]{1,32}")
+
+Known = tuple[Subscriber, tuple[Subject, ...]]
+
+
+class ImportStore(Protocol):
+    """What importing and exporting need from storage."""
+
+    async def checkpoint(self, key: str) -> Mapping[str, int] | None: ...
+
+    async def save_checkpoint(self, key: str, reached: Mapping[str, int]) -> None: ...
+
+    async def drop_checkpoint(self, key: str) -> None: ...
+
+    async def add(self, people: Sequence[Known]) -> None: ...
+
+    def everyone(self, account: AccountId) -> AsyncIterator[Known]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import has got: lines done, people taken, lines skipped, bytes read."""
+
+    lines: int = 0
+    imported: int = 0
+    skipped: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that was skipped; the reason never repeats what stands in it."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The end of an import. `bad` keeps the first thousand of this run."""
+
+    lines: int
+    imported: int
+    skipped: int
+    resumed_after: int  # lines done by an earlier run that was killed; 0 if none was
+    bad: tuple[BadLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Some lines, read: whom they name, what is wrong with others, and how far that is."""
+
+    people: Sequence[Known]
+    bad: Sequence[BadLine]
+    progress: Progress
+
+
+class Importer:
+    """Reads a file of subscribers into one account."""
+
+    def __init__(self, store: ImportStore, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+
+    async def run(
+        self,
+        path: Path,
+        account: AccountId,
+        *,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_bad: Callable[[BadLine], None] = lambda _: None,
+    ) -> Report:
+        """Import a file, going on where an earlier run of the same file was killed."""
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}; check its name") from error
+        with file:
+            key = await asyncio.to_thread(_fingerprint, file, account)
+            saved = await self._store.checkpoint(key)
+            start = progress = Progress(**saved) if saved else Progress()
+            file.seek(start.offset)
+            bad: list[BadLine] = []
+            batch = await asyncio.to_thread(self._next, file, account, start)
+            while batch:
+                for line in batch.bad:
+                    on_bad(line)
+                bad += batch.bad[: BAD_LINES_KEPT - len(bad)]
+                progress = batch.progress
+                # the next batch is read while this one is written
+                following, _ = await asyncio.gather(
+                    asyncio.to_thread(self._next, file, account, progress),
+                    self._write(key, batch),
+                )
+                on_progress(progress)
+                batch = following
+        await self._store.drop_checkpoint(key)
+        return Report(
+            lines=progress.lines,
+            imported=progress.imported,
+            skipped=progress.skipped,
+            resumed_after=start.lines,
+            bad=tuple(bad),
+        )
+
+    async def _write(self, key: str, batch: _Batch) -> None:
+        """Write a batch; only then the checkpoint moves behind it."""
+        await self._store.add(batch.people)
+        await self._store.save_checkpoint(key, asdict(batch.progress))
+
+    def _next(self, file: BinaryIO, account: AccountId, before: Progress) -> _Batch | None:
+        lines = list(islice(file, BATCH_LINES))
+        if not lines:
+            return None
+        people: list[Known] = []
+        bad: list[BadLine] = []
+        for number, line in enumerate(lines, before.lines + 1):
+            text = line.strip().removeprefix(b"\xef\xbb\xbf")
+            if not text:
+                continue
+            try:
+                people.append(self.person(text, account))
+            except _BadPerson as error:
+                bad.append(BadLine(number, str(error)))
+        progress = Progress(
+            lines=before.lines + len(lines),
+            imported=before.imported + len(people),
+            skipped=before.skipped + len(bad),
+            offset=before.offset + sum(map(len, lines)),
+        )
+        return _Batch(people, bad, progress)
+
+    def person(self, text: bytes, account: AccountId) -> Known:
+        """Read one line, or raise with what is wrong with it."""
+        try:
+            content = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise _BadPerson("not JSON") from error
+        if not isinstance(content, dict):
+            raise _BadPerson("not an object")
+        openid = content.get("openid")
+        if not isinstance(openid, str) or not _OPENID.fullmatch(openid):
+            raise _BadPerson("openid is missing or has characters an openid never has")
+        region = self._region(content.get("region"))
+        subscriber = Subscriber(
+            account=account,
+            openid=OpenId(openid),
+            following=True,
+            region=region,
+            tags=_tags(content.get("tags")),
+            subscriptions=tuple(
+                self._subscription(topic, region)
+                for topic in dict.fromkeys(_strings(content.get("topics"), "topics"))
+            ),
+        )
+        return subscriber, _subjects(content.get("subjects"))
+
+    def _region(self, code: Any) -> RegionCode | None:
+        if code is None or code == "":
+            return None
+        # a town or village below a known district is known too
+        if not isinstance(code, str) or RegionCode(code[:6]) not in self._catalogue.regions:
+            raise _BadPerson("region is not in config/regions.toml")
+        if len(code) not in (6, 12) or not code.isdigit():
+            raise _BadPerson("region has neither 6 nor 12 digits")
+        return RegionCode(code)
+
+    def _subscription(self, name: str, region: RegionCode | None) -> Subscription:
+        topic = self._catalogue.topics.get(TopicId(name))
+        if topic is None:
+            raise _BadPerson("a topic is not in config/topics.toml")
+        if topic.scope == "region":
+            return Subscription(topic=topic.id, region=region)
+        if topic.scope == "none":
+            return Subscription(topic=topic.id)
+        return Subscription(topic=topic.id, subject=topic.scope)
+
+
+async def export_lines(store: ImportStore, account: AccountId) -> AsyncIterator[bytes]:
+    """Yield every follower of an account in the form that `Importer` reads.
+
+    A person with topics for several regions has one line for each region.
+    """
+    async for subscriber, subjects in store.everyone(account):
+        regions = [subscriber.region] if subscriber.region else []
+        regions += [item.region for item in subscriber.subscriptions if item.region]
+        first, *others = dict.fromkeys(regions) or [None]
+        content: dict[str, Any] = {
+            "openid": subscriber.openid,
+            "topics": _topics(subscriber, first, with_regionless=True),
+            "region": first,
+            "tags": subscriber.tags,
+            "subjects": [_subject_json(subject) for subject in subjects],
+        }
+        yield orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+        for region in others:
+            line = {"openid": subscriber.openid, "region": region}
+            more = {"topics": _topics(subscriber, region, with_regionless=False)}
+            yield orjson.dumps(line | more, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class _BadPerson(Exception):
+    """Why a line is skipped."""
+
+
+def _strings(value: Any, name: str) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _BadPerson(f"{name} is not a list of texts")
+    return value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    tags = tuple(dict.fromkeys(_strings(value, "tags")))
+    if not all(_TAG.fullmatch(tag) for tag in tags):
+        raise _BadPerson("a tag is empty, has spaces or is longer than 32 characters")
+    return tags
+
+
+def _subjects(value: Any) -> tuple[Subject, ...]:
+    if value is None or value == []:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise _BadPerson("subjects is not a list of objects")
+    return tuple(dict.fromkeys(map(_subject, value)))
+
+
+def _subject(item: Mapping[str, Any]) -> Subject:
+    kind, value, plate_type = item.get("kind"), item.get("value"), item.get("plate_type")
+    if kind not in ("vehicle", "person"):
+        raise _BadPerson("a subject's kind is neither vehicle nor person")
+    if not isinstance(value, str) or not isinstance(plate_type, str | None):
+        raise _BadPerson("a subject's value or plate_type is not a text")
+    try:
+        return normalised(Subject(kind=kind, value=value, plate_type=plate_type or None))
+    except InvalidInput as error:
+        raise _BadPerson(f"a subject's {error.field or 'value'} is not valid") from error
+
+
+def _subject_json(subject: Subject) -> dict[str, str]:
+    content = {"kind": subject.kind, "value": subject.value}
+    return content | ({"plate_type": subject.plate_type} if subject.plate_type else {})
+
+
+def _topics(
+    subscriber: Subscriber, region: RegionCode | None, *, with_regionless: bool
+) -> list[TopicId]:
+    regions = {region, None} if with_regionless else {region}
+    held = [item.topic for item in subscriber.subscriptions if item.region in regions]
+    return list(dict.fromkeys(held))
+
+
+def _fingerprint(file: BinaryIO, account: AccountId) -> str:
+    """Return what tells this file from another: its size, its beginning and its end."""
+    digest = hashlib.sha256()
+    digest.update(file.read(_FINGERPRINT_BYTES))
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _FINGERPRINT_BYTES))
+    digest.update(file.read(_FINGERPRINT_BYTES))
+    file.seek(0)
+    return f"{account}:{size}:{digest.hexdigest()[:32]}"
