@@ -80,16 +80,17 @@ class Catalogue:
 
 def load_catalogue(folder: Path = FOLDER) -> Catalogue:
     """Read the three files, or raise `ConfigError` with one sentence."""
-    topics = _read(folder / "topics.toml", _TopicFile).topics
+    entries = _read(folder / "topics.toml", _TopicFile).topics
+    topics = {topic.id: topic for topic in map(_TopicEntry.topic, entries)}
     regions = _read(folder / "regions.toml", _RegionFile).regions
     menu = _read(folder / "menu.toml", _MenuFile)
     known = {region.code: region for region in map(_RegionEntry.region, regions)}
     return Catalogue(
-        topics={topic.id: topic for topic in map(_TopicEntry.topic, topics)},
+        topics=topics,
         regions=known,
         menu={"button": [button.json_form() for button in menu.buttons]},
         menu_words={entry.key: entry.word for entry in menu.entries() if entry.key and entry.word},
-        _topic_words=_words(map(_TopicEntry.topic, topics), folder / "topics.toml"),
+        _topic_words=_words(topics.values(), folder / "topics.toml"),
         _places=_places(known.values(), folder / "regions.toml"),
     )
 
