@@ -7,17 +7,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.dialog import Answers, Begin, Choice, Dialog, Outcome, Step
 from bot.inquiry import Inquiry
 from bot.router import Router
 from bot.services import Services
 from domain.conversation import Option, Reply
-from domain.errors import DepartmentError
+from domain.errors import DepartmentError, InvalidInput
 from domain.ids import RegionCode
 from domain.outage import UTILITY_NAMES, Match, Outage, Outages, Utility
 from domain.people import PLACE_LABELS
+from domain.records import Source
 from domain.topic import Region
 
 router = Router("outage", title="停水停电停气", example="停水 福田区")
@@ -103,9 +104,15 @@ async def place_first(ask: Inquiry, use: Services) -> Outcome:
     return await _at(ask, use, _word(word), place)
 
 
-async def _districts(_: Inquiry, use: Services, __: Answers) -> Sequence[Choice]:
-    """Offer the districts; a street can be typed instead."""
+async def _districts(ask: Inquiry, use: Services, _: Answers) -> Sequence[Choice]:
+    """Offer the districts; a place that was typed and is known is the one choice that fits."""
+    if ask.text and use.catalogue.find_region(ask.text):
+        return [Choice(ask.text, ask.text)]
     return [Choice(name, name) for name in _district_names(use)][:9]
+
+
+def _unknown(_: str) -> str:
+    raise InvalidInput("没有找到这个地方，请回复数字选择所在的区，或输入街道名称，例如 园岭街道。")
 
 
 async def _finish(ask: Inquiry, use: Services, answers: Answers) -> Outcome:
@@ -131,7 +138,7 @@ dialog = router.dialog(
                 name="place",
                 prompt="outage_ask_place.txt",
                 choices=_districts,
-                parse=lambda text: text[:40],
+                parse=_unknown,
             ),
         ),
         finish=_finish,
@@ -185,7 +192,7 @@ async def _answer(
     sections = [_section(announced, place, size, page) for place in places]
     first = places[0]
     options = [
-        Option(f"订阅{first.region.name}{UTILITY_NAMES[utility]}通知", says)
+        Option(f"订阅{UTILITY_NAMES[utility]}通知", says)
         for utility in utilities
         if (says := f"订阅 {UTILITY_NAMES[utility]} {first.region.name}")
     ]
@@ -198,9 +205,8 @@ async def _answer(
         title=word,
         names=UTILITY_NAMES,
         sections=sections,
-        sources={
-            (outages.source.department, outages.source.hotline): outages for outages in announced
-        }.values(),
+        sources=_sources(announced),
+        is_stale=any(outages.is_stale for outages in announced),
         away=away,
         now=now,
         utilities={outage.utility for s in sections for outage, _ in s.hits},
@@ -235,6 +241,17 @@ async def _ask_all(
     if not found:
         raise errors[0]
     return found, list(dict.fromkeys(error.say for error in errors))
+
+
+def _sources(announced: Sequence[Outages]) -> list[Source]:
+    """Return each department once, with the hotlines of all its companies."""
+    found: dict[str, Source] = {}
+    for source in (outages.source for outages in announced):
+        known = found.setdefault(source.department, source)
+        if source.hotline not in known.hotline.split("、"):
+            hotlines = f"{known.hotline}、{source.hotline}"
+            found[source.department] = replace(known, hotline=hotlines)
+    return list(found.values())
 
 
 def _section(announced: Sequence[Outages], place: _Place, size: int, page: int) -> _Section:

@@ -37,11 +37,15 @@ async def overview(ask: Inquiry, use: Services) -> Reply:
     record = await _record(ask, use)
     if isinstance(record, Reply):
         return record
-    monthly = [line for line in record.insurances if line.kind not in YEARLY_KINDS]
+    paying = [line for line in record.insurances if line.state in ("active", "suspended")]
     options = [
-        Option(f"{line.title}最近{MONTHS_SHOWN}个月", f"社保明细 {line.title}") for line in monthly
+        Option(
+            f"{line.title}{'' if line.kind in YEARLY_KINDS else f'最近{MONTHS_SHOWN}个月'}明细",
+            f"社保明细 {line.title}",
+        )
+        for line in paying
     ][:6]
-    if options and not record.benefit:
+    if any(line.kind not in YEARLY_KINDS for line in paying):
         options.append(Option("断缴月份", "社保断缴"))
     if any(line.balance is not None for line in record.insurances):
         options.append(Option("个人账户余额", "社保余额"))

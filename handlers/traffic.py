@@ -78,7 +78,7 @@ async def bound_vehicle(ask: Inquiry, use: Services) -> Outcome:
 
 
 @router.pattern(_WORDS + r"[ :,]?" + _PLATE + r".{3,40}")
-@router.pattern(_PLATE + r"[A-Za-z0-9· -]{4,9}[学警挂港澳]?(?: .{2,20})?")
+@router.pattern(_PLATE + r"[A-Za-z0-9·-]{4,7}[学警挂港澳]?(?: \d\d)? [A-Za-z0-9]{4,6}")
 async def in_one_line(ask: Inquiry, use: Services) -> Outcome:
     """Answer `违章 粤B12345 02 1234`; what is missing is asked for."""
     answers = parse_line(ask.argument)

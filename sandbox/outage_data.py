@@ -41,7 +41,7 @@ def _water(hour: datetime, night: datetime) -> list[Json]:
         "reason": "DN600 供水管道迁改接驳",
         "line": "百花二路 DN600 主管",
         "affected": 3200,
-        "substitute": "临时供水点：园岭街道办门前、百花社区公园南门（22:00–次日6:00）",
+        "substitute": "园岭街道办门前、百花社区公园南门（22:00–次日6:00）",
     }
     phases = [
         _phase("off", night, night + timedelta(hours=5)),
@@ -63,7 +63,7 @@ def _water(hour: datetime, night: datetime) -> list[Json]:
             areas=[_area(FUTIAN, "香蜜湖街道", "香林路、农园路（侨香路至深南大道段）")],
             reason="供水管道爆裂抢修",
             affected=850,
-            substitute="应急送水车：香林路口",
+            substitute="香林路口（送水车）",
         ),
         _outage(
             WATER,

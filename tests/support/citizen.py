@@ -59,7 +59,8 @@ class Citizen:
         """Send any message; the session is kept between messages as the store keeps it."""
         answer = await self._conversation.answer(message, self.session)
         self.session = Session.from_json(json.loads(json.dumps(self.session.to_json())))
-        assert len(answer.text.encode()) <= TEXT_LIMIT, "longer than one message"
+        size = len(answer.text.encode())
+        assert size <= TEXT_LIMIT, f"{size} bytes are longer than one message"
         self.answers.append(answer.text)
         return answer
 

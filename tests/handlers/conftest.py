@@ -1,0 +1,71 @@
+"""A citizen who talks to every real handler; departments are fakes that can be told things."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.conversation import Conversation
+from bot.router import Routes
+from bot.services import Services
+from config.catalogue import load_catalogue
+from handlers import discover
+from push.receipts import Receipts
+from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.people import MongoPeople
+from subscriptions.bindings import BindingService
+from subscriptions.service import Subscriptions
+from templates.environment import Renderer
+from tests.support.citizen import Citizen
+from tests.support.departments import FakeDepartments
+
+
+@pytest.fixture(scope="session")
+def routes() -> Routes:
+    """Every real handler's routes."""
+    return Routes.collect(discover())
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    """The real templates."""
+    return Renderer()
+
+
+@pytest.fixture
+def departments() -> FakeDepartments:
+    """What the departments know; empty until a test says otherwise."""
+    return FakeDepartments()
+
+
+@pytest.fixture
+def services(mongo, fields, clock, departments, routes) -> Services:
+    """What handlers may use: real subscriptions and bindings in a fresh database."""
+    people = MongoPeople(mongo, fields)
+    subscriptions = Subscriptions(people)
+    return Services(
+        departments=departments.as_departments(),
+        subscriptions=subscriptions,
+        receipts=Receipts(MongoDeliveries(mongo), MongoReceipts(mongo), subscriptions, clock),
+        bindings=BindingService(people, clock),
+        catalogue=load_catalogue(),
+        clock=clock,
+        public_url="https://weizheng.example",
+        routes_help=tuple((r.title, r.example) for r in routes.routers if r.title and r.example),
+    )
+
+
+@pytest.fixture
+def new_citizen(routes, services, renderer, clock) -> Callable[[str], Citizen]:
+    """Bring another citizen into the test, by openid."""
+
+    def build(openid: str) -> Citizen:
+        conversation = Conversation(routes, services, renderer)
+        return Citizen(conversation, services, clock, openid=openid)
+
+    return build
+
+
+@pytest.fixture
+def citizen(new_citizen) -> Citizen:
+    """Somebody who never wrote before."""
+    return new_citizen("oCitizen0000000000000000001")
