@@ -78,6 +78,10 @@ class Outage:
         """Whether it is going on or still to come: a delayed one is late, not over."""
         return self.status not in OVER and (now < self.end or self.status == "delayed")
 
+    def order(self, now: datetime) -> tuple[bool, datetime, str]:
+        """Sort what is going on before what is to come, and sooner before later."""
+        return (not self.is_current(now), self.start, self.id)
+
     @property
     def end(self) -> datetime:
         return self.actual_end or max(self.planned_end, *(phase.end for phase in self.phases))
@@ -134,7 +138,7 @@ class Outages:
         latest = latest_revisions(self.outages)
         kept = sorted(
             (outage for outage in latest if outage.is_relevant(now)),
-            key=lambda outage: (not outage.is_current(now), outage.start, outage.id),
+            key=lambda outage: outage.order(now),
         )
         return replace(self, outages=tuple(kept))
 

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.dialog import Answers, Begin, Choice, Dialog, Outcome, Step
 from bot.inquiry import Inquiry
@@ -189,7 +190,7 @@ async def _answer(
     announced, away = await _ask_all(use, utilities, regions)
     now = use.clock.now()
     size = PAGE if len(places) == 1 else 1
-    sections = [_section(announced, place, size, page) for place in places]
+    sections = [_section(announced, place, now, size=size, page=page) for place in places]
     first = places[0]
     options = [
         Option(f"订阅{UTILITY_NAMES[utility]}通知", says)
@@ -254,12 +255,15 @@ def _sources(announced: Sequence[Outages]) -> list[Source]:
     return list(found.values())
 
 
-def _section(announced: Sequence[Outages], place: _Place, size: int, page: int) -> _Section:
-    """Return what hits a place, each interruption once."""
+def _section(
+    announced: Sequence[Outages], place: _Place, now: datetime, *, size: int, page: int
+) -> _Section:
+    """Return what hits a place, each interruption once, what is going on first."""
     hits = _hits(announced, place.region.code, place.rest)
     unnamed = False
     if not hits and place.rest and place.rest.split()[0] not in place.region.streets:
         hits, unnamed = _hits(announced, place.region.code, ""), True
+    hits.sort(key=lambda hit: hit[0].order(now))
     shown = hits[(page - 1) * size : page * size]
     return _Section(place, shown, max(0, len(hits) - page * size), unnamed and bool(hits))
 

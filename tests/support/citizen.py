@@ -60,7 +60,7 @@ class Citizen:
         answer = await self._conversation.answer(message, self.session)
         self.session = Session.from_json(json.loads(json.dumps(self.session.to_json())))
         size = len(answer.text.encode())
-        assert size <= TEXT_LIMIT, f"{size} bytes are longer than one message"
+        assert size <= TEXT_LIMIT, f"{size} bytes are longer than one message:\n{answer.text}"
         self.answers.append(answer.text)
         return answer
 
