@@ -1,0 +1,302 @@
+"""The push engine put together for tests, on real servers, against the platform of this folder."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+from pymongo.asynchronous.database import AsyncDatabase
+from redis.asyncio import Redis
+
+from config.catalogue import load_catalogue
+from config.settings import Settings
+from connectors.wechat.api import WeChatApi
+from connectors.wechat.tokens import TokenKeeper
+from domain.broadcast import Audience, Broadcast, Counts
+from domain.ids import AccountId, BroadcastId, OpenId, TopicId
+from domain.people import Subscriber, Subscription
+from push.broadcasts import Accepted, Broadcasts
+from push.chunks import Chunks
+from push.closing import Closer
+from push.fanout import Fanout
+from push.gate import Gate
+from push.jobs import Jobs
+from push.notices import Notices
+from push.orders import BroadcastOrder
+from push.planner import Planner
+from push.receipts import Receipts
+from push.recovery import Recovery
+from push.sender import Pauses, Sender
+from push.worker import Worker
+from storage.mongo.audiences import MongoAudiences
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.fields import FieldCipher
+from storage.mongo.keys import Marks
+from storage.mongo.ledger import MongoLedger
+from storage.mongo.papers import subscriber_fields
+from storage.mongo.people import MongoPeople
+from storage.redis.limiter import Limiter
+from storage.redis.ring import Ring
+from storage.redis.sealing import Sealer
+from storage.redis.tokens import RedisTokens
+from subscriptions.audience import Audiences
+from subscriptions.service import Subscriptions
+from tests.support.clock import FakeClock
+from tests.support.platform import Platform
+
+CITY = AccountId("city")
+WATER = TopicId("outage.water")
+EVERYBODY = Audience(all=True)
+QUICK = Pauses(retry=(0.001, 0.001, 0.001), no_answer=(0.001, 0.001))
+DATA = {"area": "福田区园岭街道", "start": "2026-12-01 09:00", "end": "2026-12-01 18:00"}
+DATA |= {"reason": "管网检修"}
+
+
+class FlowingClock(FakeClock):
+    """A clock that runs, `speed` times as fast as the real one."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+        self._speed = speed
+
+    def now(self) -> datetime:
+        passed = (time.monotonic() - self._started) * self._speed
+        moment = super().now() + timedelta(seconds=passed)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def order(audience: Audience = EVERYBODY, **changes: Any) -> BroadcastOrder:
+    """A water outage for everybody, unless said otherwise."""
+    plain = BroadcastOrder(
+        account=CITY,
+        title="停水通知",
+        topic=WATER,
+        audience=audience,
+        template="outage_notice",
+        data=DATA,
+    )
+    return replace(plain, **changes)
+
+
+class Engine:
+    """Everything of `push/`, wired as the runtime wires it."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[dict[str, Any]],
+        redis: Redis,
+        fields: FieldCipher,
+        http: aiohttp.ClientSession,
+        settings: Settings,
+        platform: Platform,
+        clock: FakeClock,
+        *,
+        per_second: int = 50_000,
+        chunk_size: int = 5,
+        batch_size: int = 20,
+        lease: float = 5.0,
+        quiet_hours: Any = None,
+        pauses: Pauses = QUICK,
+    ) -> None:
+        self.database, self.redis, self.clock, self.platform = database, redis, clock, platform
+        self.lease = timedelta(seconds=lease)
+        self.quiet_hours = quiet_hours
+        self.catalogue = load_catalogue()
+        self.accounts = {AccountId(account.id): account for account in settings.accounts}
+        self.store = MongoBroadcasts(database)
+        self.ledger = MongoLedger(database, chunk_size=chunk_size)
+        self.deliveries = MongoDeliveries(database)
+        self.receipt_store = MongoReceipts(database)
+        self.people = MongoPeople(database, fields)
+        self.subscriptions = Subscriptions(self.people)
+        self.audiences = Audiences(MongoAudiences(database, fields))
+        self.ring = Ring(redis)
+        self.limiter = Limiter(redis, per_second=per_second)
+        self.receipts = Receipts(self.deliveries, self.receipt_store, self.subscriptions, clock)
+        self.fanout = Fanout(
+            self.store, self.ledger, self.ring, self.audiences, clock, batch_size=batch_size
+        )
+        self.broadcasts = Broadcasts(
+            self.store,
+            self.ledger,
+            self.deliveries,
+            self.ring,
+            self.audiences,
+            self.accounts,
+            self.catalogue,
+            clock,
+        )
+        self.notices = Notices(
+            self.store,
+            self.fanout,
+            self.audiences,
+            fields,
+            self.accounts,
+            self.catalogue,
+            clock,
+        )
+        self.closer = Closer(self.store, self.ledger, self.deliveries, self.ring, clock)
+        self.jobs = Jobs(self.store, self.audiences, fields)
+        tokens = RedisTokens(redis, Sealer(settings.security.master_key))
+        gateways = {
+            account_id: WeChatApi(
+                http,
+                api_base=platform.url,
+                app_id=account.app_id,
+                app_secret="secret",
+                tokens=TokenKeeper(account.app_id, "secret", platform.url, http, tokens, clock),
+            )
+            for account_id, account in self.accounts.items()
+        }
+        self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
+        self.planner = self.new_planner()
+        self.recovery = Recovery(
+            self.store,
+            self.ledger,
+            self.ring,
+            self.broadcasts,
+            self._chunks(self._gate()),
+            self.jobs,
+            self.closer,
+            self.receipts,
+            clock,
+        )
+
+    async def create_indexes(self) -> None:
+        await self.ledger.create_indexes()
+        for store in (self.store, self.deliveries, self.receipt_store, self.people):
+            await self.database[store.collection].create_indexes(list(store.indexes))
+
+    def new_planner(self) -> Planner:
+        return Planner(self.store, self.fanout, self.clock, quiet_hours=self.quiet_hours)
+
+    def new_worker(self, *, concurrency: int = 4) -> Worker:
+        gate = self._gate()
+        return Worker(
+            self.ring,
+            self.ledger,
+            self._chunks(gate),
+            self.jobs,
+            gate,
+            self.broadcasts,
+            self.closer,
+            self.clock,
+            concurrency=concurrency,
+            lease=self.lease,
+        )
+
+    def _gate(self) -> Gate:
+        return Gate(self.store, self.clock, quiet_hours=self.quiet_hours)
+
+    def _chunks(self, gate: Gate) -> Chunks:
+        return Chunks(
+            self.ledger,
+            self.deliveries,
+            self.receipts,
+            self.jobs,
+            self.sender,
+            self.limiter,
+            gate,
+            self.clock,
+        )
+
+    # --- people and orders ----------------------------------------------------------------
+
+    async def follow(self, number: int, *, topic: TopicId = WATER) -> list[OpenId]:
+        """Let that many people follow the account and the topic."""
+        openids = [OpenId(f"o{index:027d}") for index in range(number)]
+        await self.add_people(openids, topic=topic)
+        return openids
+
+    async def add_people(self, openids: Iterable[OpenId], *, topic: TopicId = WATER) -> None:
+        documents = []
+        for openid in openids:
+            subscriber = Subscriber(
+                account=CITY,
+                openid=openid,
+                following=True,
+                subscriptions=(Subscription(topic=topic),),
+            )
+            documents.append(
+                {
+                    "_id": f"{CITY}:{openid}",
+                    "account": CITY,
+                    "openid": openid,
+                    "following": True,
+                    "reachable": True,
+                    **subscriber_fields(subscriber, Marks()),
+                }
+            )
+        await self.database[self.people.collection].insert_many(documents)
+
+    async def order(self, audience: Audience = EVERYBODY, **changes: Any) -> BroadcastId:
+        accepted: Accepted = await self.broadcasts.create(
+            order(audience, **changes), author="test", publish=True
+        )
+        return accepted.id
+
+    # --- running --------------------------------------------------------------------------
+
+    async def plan(self) -> None:
+        """One tick of the planner, with the expansions it began."""
+        await self.planner.tick()
+        await self.planner.settle()
+
+    async def begin(self, audience: Audience = EVERYBODY, **changes: Any) -> BroadcastId:
+        """Order a broadcast and expand it."""
+        broadcast = await self.order(audience, **changes)
+        await self.plan()
+        return broadcast
+
+    @asynccontextmanager
+    async def working(self, *, workers: int = 1, recovering: bool = True) -> AsyncIterator[None]:
+        """Run workers, and what the scheduler calls, while the block lasts."""
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(self.new_worker().run(stop)) for _ in range(workers)]
+        if recovering:
+            tasks.append(asyncio.create_task(self._tick(stop)))
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
+            await self.planner.aclose()
+
+    async def _tick(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.planner.tick()
+            await self.recovery.tick()
+            await asyncio.sleep(0.05)
+
+    async def state(self, broadcast: BroadcastId) -> str:
+        return (await self.find(broadcast)).state
+
+    async def find(self, broadcast: BroadcastId) -> Broadcast:
+        found = await self.store.find(broadcast)
+        assert found is not None
+        return found
+
+    async def counts(self, broadcast: BroadcastId) -> Counts:
+        return (await self.broadcasts.report(broadcast)).counts
+
+    async def finished(self, broadcast: BroadcastId, *, within: float = 20.0) -> Counts:
+        """Wait until a broadcast is finished and return its counts."""
+
+        async def is_finished() -> bool:
+            return await self.state(broadcast) == "finished"
+
+        await until(is_finished, within=within)
+        return await self.counts(broadcast)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 10.0) -> None:
+    """Wait until the condition holds; fails when it does not in time."""
+    async with asyncio.timeout(within):
+        while not await condition():
+            await asyncio.sleep(0.02)
