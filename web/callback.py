@@ -14,6 +14,7 @@ from tornado.web import Application, HTTPError, stream_request_body, url
 
 from domain.conversation import Answer
 from domain.errors import ServiceError
+from domain.ids import AccountId
 from web.base import Page
 from web.metrics import pushes, seconds
 
@@ -108,7 +109,7 @@ class Callback(Page):
     def _open(self, account: str) -> Any:
         """Return the account's inbox, now that the whole body has been read."""
         self._too_slow.cancel()
-        inbox = self.ctx.inboxes.get(account)
+        inbox = self.ctx.inboxes.get(AccountId(account))
         if inbox is None:
             raise HTTPError(404)
         if self._size > MAX_PUSH:

@@ -14,7 +14,7 @@ from config.settings import AccountSettings
 from connectors.wechat.crypto import MessageCipher, Undecipherable, is_signed, signature_of
 from connectors.wechat.pushes import Push, read_push
 from connectors.wechat.replies import reply_xml
-from connectors.wechat.xml import Malformed, parse
+from connectors.wechat.xml import Malformed, encrypted_part, parse
 from domain.clock import Clock
 from domain.conversation import Answer, Inbound
 from domain.errors import ServiceError
@@ -114,7 +114,7 @@ class Inbox:
         signature, nonce = query.get("msg_signature", ""), _nonce(query)
         if not signature:
             raise Refused(403, "msg_signature is missing")
-        encrypted = parse(body).word("encrypt")
+        encrypted = encrypted_part(body)
         if not encrypted:
             raise Refused(403, "nothing is encrypted")
         if not is_signed(signature, self._token, query["timestamp"], nonce, encrypted):

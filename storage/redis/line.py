@@ -22,11 +22,11 @@ class Line:
     """Carries commands in batches; an exchange lives at most `PATIENCE` seconds."""
 
     def __init__(self, redis: Redis) -> None:
-        self._pool = redis.connection_pool
+        self._pool: Any = redis.connection_pool  # redis-py leaves it untyped
         self._waiting: list[_Question] = []
         self._carrier: asyncio.Task[None] | None = None  # ends by itself when nobody waits
 
-    async def ask(self, *words: str | bytes | int) -> Any:
+    async def ask(self, *words: Any) -> Any:
         """Send one command and return its answer, or raise what redis-py or the network did."""
         loop = asyncio.get_running_loop()
         answer = loop.create_future()

@@ -40,21 +40,25 @@ async def asked(patience: float = PATIENCE) -> AsyncIterator[None]:
 class Script:
     """One Lua file beside this module, called by its digest.
 
-    `ask` sends a command another way than by redis-py's pool, for example over a shared line.
+    `ask` sends a command another way than by redis-py's pool, and bounds it in time itself.
     """
 
     def __init__(self, redis: Redis, name: str, *, ask: Ask | None = None) -> None:
-        self._ask: Ask = ask or redis.execute_command
+        self._send: Ask = redis.execute_command
+        self._ask: Ask = ask or self._bounded
         self._text = (Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, keys: Sequence[str], *arguments: str | bytes | int) -> Any:
         """Run the script; a restarted Redis that forgot it is sent it again."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                try:
-                    return await self._ask("EVALSHA", self._digest, len(keys), *keys, *arguments)
-                except NoScriptError:
-                    return await self._ask("EVAL", self._text, len(keys), *keys, *arguments)
+            try:
+                return await self._ask("EVALSHA", self._digest, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return await self._ask("EVAL", self._text, len(keys), *keys, *arguments)
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             raise StoreAway(f"redis: {type(error).__name__}: {error}") from error
+
+    async def _bounded(self, *words: str | bytes | int) -> Any:
+        async with asyncio.timeout(PATIENCE):
+            return await self._send(*words)

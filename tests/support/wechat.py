@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree as ET  # our own replies only
+from xml.etree import ElementTree as ET
 
 from wechatpy.crypto import WeChatCrypto
 
@@ -21,6 +21,11 @@ OFFICIAL = "gh_1a2b3c4d5e6f"
 def sha1(*parts: str) -> str:
     """Sign as the platform does."""
     return hashlib.sha1("".join(sorted(parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+def read_xml(xml: str | bytes) -> ET.Element:
+    """Parse what we or wechatpy wrote."""
+    return ET.fromstring(xml)  # noqa: S314 - never a stranger's
 
 
 def xml_of(fields: str, *, openid: str, at: int, kind: str) -> str:
@@ -69,9 +74,9 @@ class Platform:
     def push(self, fields: str, kind: str, *, openid: str | None = None) -> str:
         return xml_of(fields, openid=openid or self.openid, at=self.now, kind=kind)
 
-    def query(self, **more: str) -> dict[str, str]:
+    def query(self, at: int | None = None, **more: str) -> dict[str, str]:
         """Return the signed parameters that every request has."""
-        stamp = str(self.now)
+        stamp = str(self.now if at is None else at)
         return {
             "signature": sha1(self.token, stamp, self.nonce),
             "timestamp": stamp,
@@ -83,12 +88,14 @@ class Platform:
         """Return query and body of a push in this account's mode."""
         if self.account.mode == "plain":
             return self.query(openid=self.openid), xml.encode()
-        envelope = ET.fromstring(self.crypto.encrypt_message(xml, self.nonce, str(self.now)))
+        at = self.now
+        envelope = read_xml(self.crypto.encrypt_message(xml, self.nonce, str(at)))
         encrypted = envelope.findtext("Encrypt") or ""
         query = self.query(
+            at,
             openid=self.openid,
             encrypt_type="aes",
-            msg_signature=sha1(self.token, str(self.now), self.nonce, encrypted),
+            msg_signature=sha1(self.token, str(at), self.nonce, encrypted),
         )
         inner = f"<Encrypt><![CDATA[{encrypted}]]></Encrypt>"
         if self.account.mode == "compatible":
@@ -100,11 +107,11 @@ class Platform:
         """Return the fields of a reply, checking its signature; empty for `success`."""
         if body in {b"", b"success"}:
             return {}
-        root = ET.fromstring(body)
+        root = read_xml(body)
         if root.find("Encrypt") is not None:
             fields = {child.tag: child.text or "" for child in root}
             xml = self.crypto.decrypt_message(
                 body, fields["MsgSignature"], fields["TimeStamp"], fields["Nonce"]
             )
-            root = ET.fromstring(xml)
+            root = read_xml(xml)
         return {child.tag: child.text or "" for child in root}
