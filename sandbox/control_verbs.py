@@ -229,7 +229,6 @@ def citizen(world: World, account: Account, body: Body) -> Content:
     wanted = body.one_of("state", STATES) if "state" in body else "stranger"
     openid, name = body.text("openid"), body.text("name")
     person = world.add_citizen(account.id, openid, name, state=cast(FollowerState, wanted))
-    person.name = name
     return {"openid": openid, "name": name, "state": person.state}
 
 

@@ -52,6 +52,7 @@ class World:
         self.faults = Faults(self.chance)
         self.feed = Feed()
         self.rids: OrderedDict[str, dict[str, Any]] = OrderedDict()  # the latest errors, by trace
+        self._citizens: dict[str, dict[str, Follower]] = {}
         self._seq = itertools.count(1)
         self._message_ids = itertools.count(FIRST_MESSAGE_ID)
         self._msgids = itertools.count(FIRST_MSGID)
@@ -85,12 +86,15 @@ class World:
         self, account_id: str, openid: str, name: str, *, state: FollowerState = "stranger"
     ) -> Follower:
         """Give a citizen a phone on the page."""
-        person = Follower(openid, state=state, name=name, since=self.clock.timestamp())
-        return self.accounts[account_id].followers.add(person)
+        person = Follower(openid, state=state, since=self.clock.timestamp())
+        person = self.accounts[account_id].followers.add(person)
+        person.name = name
+        self._citizens.setdefault(account_id, {})[openid] = person
+        return person
 
     def citizens(self, account_id: str) -> list[Follower]:
-        """Return those who have a phone on the page."""
-        return [person for person in self.accounts[account_id].followers if person.name]
+        """Return those who have a phone on the page, in the order in which they came."""
+        return list(self._citizens.get(account_id, {}).values())
 
     def add_followers(self, account_id: str, prefix: str, count: int, *, first: int = 0) -> int:
         """Add many silent followers; no events are pushed."""

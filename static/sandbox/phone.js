@@ -77,11 +77,12 @@ export class Phone {
   setState(state) {
     this.section.dataset.state = state;
     this.find(".follow-state").textContent = STATES[state] ?? state;
-    for (const control of this.section.querySelectorAll(".composer input, .composer button")) {
-      control.disabled = !this.isFollowing;
+    const controls = ".composer input, .composer button, .more button";
+    for (const control of this.section.querySelectorAll(controls)) {
+      const isForAll = ["more", "scan"].includes(control.dataset.do); // a stranger may scan
+      control.disabled = !this.isFollowing && !isForAll;
     }
-    this.find("[data-do=more]").disabled = false; // a stranger may scan
-    this.input.placeholder = this.isFollowing ? "输入消息" : "关注后即可对话";
+    this.hint();
     this.menu.enable(this.isFollowing);
   }
 
@@ -149,7 +150,13 @@ export class Phone {
   toggleVoice() {
     const on = this.voice.getAttribute("aria-pressed") !== "true";
     this.voice.setAttribute("aria-pressed", String(on));
-    this.input.placeholder = on ? "说什么（作为语音发送）" : "输入消息";
+    this.hint();
+  }
+
+  hint() {
+    const speaks = this.voice.getAttribute("aria-pressed") === "true";
+    const invitation = speaks ? "说什么（作为语音发送）" : "输入消息";
+    this.input.placeholder = this.isFollowing ? invitation : "关注后即可对话";
   }
 
   toggleMore(open = this.find(".more").hidden) {
