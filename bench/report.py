@@ -38,10 +38,9 @@ class Row:
     p99_ms: float
     cpu_us: float
     spread: float  # (highest - lowest) / median of requests a second: how far to trust it
-    note: str = ""
 
     @classmethod
-    def of(cls, name: str, samples: Sequence[Sample], note: str = "") -> "Row":
+    def of(cls, name: str, samples: Sequence[Sample]) -> "Row":
         rates = [sample.per_second for sample in samples]
         return cls(
             name=name,
@@ -50,7 +49,6 @@ class Row:
             p99_ms=round(statistics.median(sample.p99_ms for sample in samples), 2),
             cpu_us=round(statistics.median(sample.cpu_us for sample in samples), 1),
             spread=round((max(rates) - min(rates)) / statistics.median(rates), 3),
-            note=note,
         )
 
 
@@ -67,9 +65,11 @@ class Ratio:
         return self.value >= self.aim
 
 
-def ratio(name: str, ours: Row, other: Row, *, aim: float) -> Ratio:
-    """Compare requests a second."""
-    return Ratio(name=name, value=round(ours.per_second / other.per_second, 2), aim=aim)
+def ratio(name: str, ours: Sequence[Sample], others: Sequence[Sample], *, aim: float) -> Ratio:
+    """Compare requests a second round by round: a slow minute hits both; the median counts."""
+    pairs = zip(ours, others, strict=True)
+    value = statistics.median(our.per_second / other.per_second for our, other in pairs)
+    return Ratio(name=name, value=round(value, 2), aim=aim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +86,9 @@ class Section:
 def show(section: Section, console: Console) -> None:
     """Print one section for people."""
     table = Table(title=section.title, title_justify="left", title_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("per second", "p50 ms", "p99 ms", "CPU µs", "spread"):
         table.add_column(heading, justify="right")
-    table.add_column("note")
     for row in section.rows:
         table.add_row(
             row.name,
@@ -98,7 +97,6 @@ def show(section: Section, console: Console) -> None:
             f"{row.p99_ms:.2f}",
             f"{row.cpu_us:.0f}",
             f"{row.spread:.0%}",
-            row.note,
         )
     console.print(table)
     for each in section.ratios:

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.plan import Plan
@@ -13,7 +14,18 @@ from config.settings import Settings, load_settings
 from storage.embedded import open_mongo, open_redis
 
 ACCOUNT_ID = "bench"
-WORD = "停水"  # nobody has bound a place: MongoDB is asked, and then the citizen
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a citizen says, and what the right answer holds (an apology does not)."""
+
+    says: str
+    expects: str
+
+
+PLAIN = Line("帮助", "停水")  # the services with their examples
+ASKING = Line("停水", "区")  # nobody has bound a place: MongoDB is asked, and then the citizen
 
 _SETTINGS = """
 [server]
@@ -64,11 +76,6 @@ async def service(plan: Plan, account: Account, folder: Path) -> AsyncIterator[R
             )
         )
         yield running
-
-
-def is_our_answer(text: str) -> bool:
-    """Tell the handler's answer from an apology, a hint or silence."""
-    return "街道" in text
 
 
 def _write_settings(folder: Path, account: Account, port: int) -> tuple[Path, Settings]:

@@ -16,12 +16,12 @@ def sample(rate: float, cpu_us: float = 100.0) -> Sample:
 
 
 def section() -> Section:
-    ours = Row.of("ours", [sample(3000), sample(1000), sample(2000)], note="everything")
-    bare = Row.of("bare", [sample(8000)])
+    ours = [sample(3000), sample(1000), sample(2000)]
+    bare = [sample(8000), sample(8000), sample(8000)]
     return Section(
         name="callback",
         title="A message",
-        rows=[ours, bare],
+        rows=[Row.of("ours", ours), Row.of("bare", bare)],
         ratios=[ratio("ours / bare", ours, bare, aim=0.3)],
         checked="all answers",
     )
@@ -35,10 +35,24 @@ def test_a_row_holds_the_medians_of_its_rounds_and_how_far_they_lay_apart() -> N
 
 
 def test_a_ratio_says_whether_its_aim_was_reached() -> None:
-    ours, other = Row.of("ours", [sample(2500)]), Row.of("other", [sample(10_000)])
+    ours, other = [sample(2500)], [sample(10_000)]
 
     assert ratio("r", ours, other, aim=0.25).reached
     assert not ratio("r", ours, other, aim=0.26).reached
+
+
+def test_a_ratio_compares_what_ran_in_the_same_round() -> None:
+    """The machine became four times slower: for both."""
+    ours, other = (
+        [sample(4000), sample(2000), sample(1000)],
+        [
+            sample(8000),
+            sample(4000),
+            sample(2000),
+        ],
+    )
+
+    assert ratio("r", ours, other, aim=0.3).value == 0.5
 
 
 def test_the_table_names_everybody_and_marks_a_missed_aim() -> None:
