@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigFile, console, run, settings_of
+from cli.common import ConfigFile, run, say, settings_of
 from cli.platform import open_platform
 from config.catalogue import load_catalogue
 from config.settings import Settings
@@ -43,7 +43,7 @@ def publish(account: AccountOption, config: ConfigFile = None) -> None:
     Example: `python run.py menu publish --account city`
     """
     run(_publish(settings_of(config), account))
-    console.print(f"the menu of {account} is published", markup=False)
+    say(f"the menu of {account} is published")
 
 
 @menu.command()
@@ -61,7 +61,7 @@ def show(
     settings = settings_of(config)
     content = load_catalogue().menu if account is None else run(_published(settings, account))
     if content is None:
-        console.print(f"{account} has no menu: publish one with `menu publish --account {account}`")
+        say(f"{account} has no menu: publish one with `menu publish --account {account}`")
         return
     typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
@@ -81,7 +81,7 @@ def create_admin(
     if chosen is None:
         raise ConfigError(f"--role {role!r} is not known; choose from {', '.join(ROLES)}")
     run(_create_admin(settings, name, chosen, _read_password()))
-    console.print(f"{name} may sign in as {role}", markup=False)
+    say(f"{name} may sign in as {role}")
 
 
 @apikey.command("create")

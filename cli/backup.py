@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ConfigFile, console, progress_bar, run, settings_of
+from cli.common import ConfigFile, progress_bar, run, say, settings_of
 from config.settings import Settings
 from domain.clock import SystemClock
 from storage.embedded import open_mongo
@@ -96,6 +96,4 @@ def _bars() -> Iterator[Progress]:
 
 def _report(folder: Path, counts: dict[str, int], done: str) -> None:
     documents = sum(counts.values())
-    console.print(
-        f"{documents} documents of {len(counts)} collections {done} {folder}", markup=False
-    )
+    say(f"{documents} documents of {len(counts)} collections {done} {folder}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,13 +26,19 @@ ConfigFile = Annotated[
     ),
 ]
 
-console = Console()
+_PIPE_WIDTH = 160  # tables that another program reads
+console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 complaints = Console(stderr=True)
 
 
 def settings_of(config: Path | None) -> Settings:
     """Read the settings; `ConfigError` ends the command with its sentence."""
     return load_settings(config)
+
+
+def say(text: str, *, to: Console = console, style: str | None = None) -> None:
+    """Print a sentence as it is: no markup, no colours of numbers, no line breaks of ours."""
+    to.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:

@@ -109,13 +109,13 @@ async def _mongo(settings: Settings) -> Finding:
     try:
         async with open_mongo(settings) as client:
             info = await client.server_info()
-            now = (await client.admin.command("hello"))["localTime"]
+            now = (await client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
     except ConfigError as error:
         return Finding("MongoDB", "bad", str(error))
     version = _version(info["version"])
     if version < OLDEST_MONGO:
         return Finding("MongoDB", "bad", f"version {info['version']}", "upgrade it to 6.0 or newer")
-    return _about_time("MongoDB", f"version {info['version']}", now, TOLERANCE)
+    return about_time("MongoDB", f"version {info['version']}", now)
 
 
 async def _redis(settings: Settings) -> Finding:
@@ -138,7 +138,7 @@ async def _redis(settings: Settings) -> Finding:
         return Finding("Redis", "bad", f"evicts keys when full ({policy})",
                        "set `maxmemory-policy noeviction`")  # fmt: skip
     now = datetime.fromtimestamp(int(seconds), UTC)
-    return _about_time("Redis", f"version {version}", now, TOLERANCE)
+    return about_time("Redis", f"version {version}", now)
 
 
 async def _clock_of_platform(account: AccountSettings) -> Finding:
@@ -148,7 +148,7 @@ async def _clock_of_platform(account: AccountSettings) -> Finding:
     if now is None:
         return Finding(about, "bad", f"{account.api_base} does not answer",
                        "check api_base, the network and the firewall")  # fmt: skip
-    return _about_time(about, f"{account.api_base} answers", now, TOLERANCE)
+    return about_time(about, f"{account.api_base} answers", now)
 
 
 async def _account(api: WeChatApi, account: AccountSettings) -> AsyncIterator[Finding]:
@@ -173,9 +173,10 @@ async def _account(api: WeChatApi, account: AccountSettings) -> AsyncIterator[Fi
                           f"WeChat wants exactly {', '.join(known[template.id].keys)}")  # fmt: skip
 
 
-def _about_time(about: str, detail: str, theirs: datetime, tolerance: timedelta) -> Finding:
+def about_time(about: str, detail: str, theirs: datetime) -> Finding:
+    """Compare a server's clock with ours."""
     apart = abs(SystemClock().now() - theirs)
-    if apart <= tolerance:
+    if apart <= TOLERANCE:
         return Finding(about, "good", detail)
     return Finding(
         about,

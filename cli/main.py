@@ -5,7 +5,7 @@ import sys
 import typer
 
 from cli import accounts, backup, doctor, routes, servers, subscribers
-from cli.common import complaints
+from cli.common import complaints, say
 from domain.errors import ConfigError, ServiceError
 
 app = typer.Typer(
@@ -36,8 +36,8 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        complaints.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(str(error), to=complaints, style="red")
         sys.exit(2)
     except ServiceError as error:
-        complaints.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        say(str(error), to=complaints, style="red")
         sys.exit(1)

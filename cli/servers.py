@@ -1,12 +1,12 @@
 """Commands that run something until it is stopped: serve, demo, sandbox, databases."""
 
 import asyncio
-from contextlib import suppress
-from typing import Annotated
+from contextlib import AsyncExitStack, suppress
+from typing import Annotated, Any
 
 import typer
 
-from cli.common import ConfigFile, console, run, settings_of, until_stopped
+from cli.common import ConfigFile, run, say, settings_of, until_stopped
 from cli.demo import run_demo
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging
@@ -96,15 +96,14 @@ async def _sandbox(settings: Settings, port: int) -> None:
     )
     async with until_stopped() as stopped:
         serving = asyncio.create_task(run_sandbox(world, port))
+        say(f"sandbox: http://127.0.0.1:{port}/sandbox/")
         try:
-            console.print(f"sandbox: http://127.0.0.1:{port}/sandbox/")
-            waiting = asyncio.create_task(stopped.wait())
-            await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-        finally:
-            serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
+            await _first_of(serving, asyncio.create_task(stopped.wait()))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} cannot be listened on ({error.strerror}): stop what uses it or "
+                "choose another with --port"
+            ) from error
 
 
 async def _databases(settings: Settings) -> None:
@@ -115,16 +114,27 @@ async def _databases(settings: Settings) -> None:
         )
 
     def restarted(program: str) -> None:
-        console.print(f"{program} had died and was started again")
+        say(f"{program} had died and was started again")
 
-    async with until_stopped() as stopped, open_mongo(settings), open_redis(settings):
-        console.print(f"databases: running under {settings.storage.data_dir}, Ctrl-C stops them")
+    async with AsyncExitStack() as stack:
+        stopped = await stack.enter_async_context(until_stopped())
+        if settings.mongo.uri == EMBEDDED:
+            await stack.enter_async_context(open_mongo(settings))
+        if settings.redis.url == EMBEDDED:
+            await stack.enter_async_context(open_redis(settings))
+        say(f"databases: running under {settings.storage.data_dir}, Ctrl-C stops them")
         watching = asyncio.create_task(keep_running(settings, restarted))
-        waiting = asyncio.create_task(stopped.wait())
-        try:
-            await asyncio.wait({watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+        await _first_of(watching, asyncio.create_task(stopped.wait()))
+
+
+async def _first_of(work: asyncio.Task[None], stop: asyncio.Task[Any]) -> None:
+    """Wait for the stop or the end of the work, whose failure travels on."""
+    try:
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        stop.cancel()
+        work.cancel()
+        with suppress(asyncio.CancelledError, OSError):
+            await work

@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from cli.accounts import AccountOption
-from cli.common import ConfigFile, complaints, progress_bar, run, settings_of
+from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
 from config.catalogue import load_catalogue
 from config.settings import Settings
 from domain.clock import SystemClock
@@ -37,10 +37,8 @@ def import_(
     size = file.stat().st_size if file.is_file() else 0
     report = run(_import(settings, file, size, _account(settings, account)))
     resumed = f", {report.resumed_after} of them by an earlier run" if report.resumed_after else ""
-    complaints.print(
-        f"{report.lines} lines{resumed}: {report.imported} imported, {report.skipped} skipped",
-        markup=False,
-    )
+    counts = f"{report.imported} imported, {report.skipped} skipped"
+    say(f"{report.lines} lines{resumed}: {counts}", to=complaints)
 
 
 @subscribers.command()
@@ -64,7 +62,7 @@ def export(
     with ExitStack() as stack:
         sink = stack.enter_context(_new_file(file)) if file else sys.stdout.buffer
         count = run(_export(settings, _account(settings, account), sink))
-    complaints.print(f"{count} lines exported", markup=False)
+    say(f"{count} lines exported", to=complaints)
 
 
 def _account(settings: Settings, named: str | None) -> AccountId:
@@ -96,7 +94,7 @@ async def _import(settings: Settings, file: Path, size: int, account: AccountId)
                 bars.update(bar, completed=progress.offset)
 
             def on_bad(line: BadLine) -> None:
-                bars.console.print(f"line {line.number}: {line.reason}", markup=False)
+                say(f"line {line.number}: {line.reason}", to=bars.console)
 
             return await importer.run(file, account, on_progress=on_progress, on_bad=on_bad)
 
