@@ -4,7 +4,7 @@ The bare server answers one word and does nothing else. WeRoBot checks a signatu
 saves a session in SQLite and answers a fixed text. Ours does everything it does for citizens:
 decryption and both signatures, the guard against repeated pushes, the citizen's lock, the
 session, routing, a handler, its template, encryption, on a real MongoDB and a real Redis; once
-with a text that only these answer, once with one for which MongoDB is asked and a dialog begun.
+with a text that needs no database, once with one for which MongoDB is asked and a dialog begun.
 """
 
 import random

@@ -24,7 +24,7 @@ class Line:
     expects: str
 
 
-PLAIN = Line("帮助", "停水")  # the services with their examples
+PLAIN = Line("菜单", "停水")  # numbered ways on, kept in the session
 ASKING = Line("停水", "区")  # nobody has bound a place: MongoDB is asked, and then the citizen
 
 _SETTINGS = """

@@ -1,8 +1,6 @@
 """Reports: medians, ratios, and a file that machines can read."""
 
 import json
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -74,23 +72,3 @@ def test_the_file_holds_rows_and_ratios(tmp_path: Path) -> None:
     found = json.loads(path.read_text())["sections"]["callback"]
     assert found["rows"][0]["per_second"] == 2000.0
     assert found["ratios"] == [{"name": "ours / bare", "value": 0.25, "aim": 0.3, "reached": False}]
-
-
-def test_a_short_run_of_the_sends_measures_all_three_and_writes_the_file(tmp_path: Path) -> None:
-    """What `make bench` runs, on a small scale: senders, their platform, the report."""
-    path = tmp_path / "bench.json"
-    options = ["--only", "sends", "--rounds", "1", "--seconds", "0.02", "--output", str(path)]
-
-    # a process of its own, for it ties itself to a core
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *options], check=False, capture_output=True, timeout=60
-    )
-
-    assert done.returncode == 0, done.stderr.decode()
-    rows = json.loads(path.read_text())["sections"]["sends"]["rows"]
-    assert [row["name"] for row in rows] == [
-        "aiohttp, nothing around it",
-        "WeChatApi.send_template",
-        "wechatpy, 32 threads",
-    ]
-    assert all(row["per_second"] > 0 and row["cpu_us"] > 0 for row in rows)
