@@ -9,6 +9,7 @@ from tornado.web import RequestHandler
 
 from sandbox.accounts import Account
 from sandbox.control_reads import lines_after
+from sandbox.feed import Listener
 from sandbox.world import World
 from templates.environment import Renderer
 
@@ -72,6 +73,13 @@ class Events(_Page):
     A browser that reconnects says the number of the last line it saw.
     """
 
+    listener: Listener | None = None
+
+    def on_connection_close(self) -> None:
+        """The page was closed: stop waiting for news."""
+        if self.listener is not None:
+            self.listener.hand(None)
+
     async def get(self) -> None:
         account = self.account()
         if account is None:
@@ -83,6 +91,7 @@ class Events(_Page):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
         async with self.world.feed.listen(account.id, openids) as listener:
+            self.listener = listener
             try:
                 await self._catch_up(account, openids, int(after) if after.isdecimal() else 0)
                 while (news := await self._next(listener.queue)) is not None:
