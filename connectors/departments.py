@@ -1,7 +1,7 @@
 """The typed list of all departments (委办局) the service can ask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import aiohttp
 
@@ -15,6 +15,7 @@ from connectors import (
 )
 from connectors.http import Department, DepartmentClient
 from domain.clock import Clock
+from domain.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,17 @@ class Departments:
 def open_departments(
     http: aiohttp.ClientSession, settings: Mapping[str, DepartmentSettings], clock: Clock
 ) -> Departments:
-    """Build a client for each department; one without settings answers with its hotline."""
+    """Build a client for each department; one without settings answers with its hotline.
+
+    Raises `ConfigError` for settings of a department that nobody asks: a misspelt name.
+    """
+    known = [field.name for field in fields(Departments)]
+    for key in settings:
+        if key not in known:
+            raise ConfigError(
+                f"departments.{key} is not a known department; correct it in the settings "
+                f"(known: {', '.join(known)})"
+            )
 
     def client(department: Department) -> DepartmentClient:
         return DepartmentClient(http, department, settings.get(department.key), clock)

@@ -192,10 +192,11 @@ async def _answer(
     size = PAGE if len(places) == 1 else 1
     sections = [_section(announced, place, now, size=size, page=page) for place in places]
     first = places[0]
+    # a whole city is too much for a subscription: without a region its dialog asks for one
+    where = "" if first.region.code.endswith("00") else f" {first.region.name}"
     options = [
-        Option(f"订阅{UTILITY_NAMES[utility]}通知", says)
+        Option(f"订阅{UTILITY_NAMES[utility]}通知", f"订阅 {UTILITY_NAMES[utility]}{where}")
         for utility in utilities
-        if (says := f"订阅 {UTILITY_NAMES[utility]} {first.region.name}")
     ]
     if len(places) == 1 and sections[0].more:
         options.insert(0, Option("下一页", f"{word} {first.name} 第{page + 1}页"))

@@ -5,7 +5,7 @@ import pytest
 from config.settings import DepartmentSettings
 from connectors.departments import open_departments
 from domain.clock import in_beijing
-from domain.errors import BrokenContract, DepartmentTimeout, InvalidInput
+from domain.errors import BrokenContract, ConfigError, DepartmentTimeout, InvalidInput
 from domain.identifiers import parse_identity
 from domain.masking import PersonName, Plate
 from sandbox.departments import NAMES
@@ -158,6 +158,13 @@ async def test_one_slow_answer_ends_with_the_fault(departments, http, address):
     await http.post(f"{address}/fund/fault", json={"kind": "slow", "seconds": 0.05, "times": 1})
 
     assert await departments.fund.record(*person("990101199001010019"))
+
+
+async def test_a_misspelt_department_in_the_settings_stops_the_process(http, clock):
+    settings = {"socail": DepartmentSettings(base_url="http://127.0.0.1:9")}
+
+    with pytest.raises(ConfigError, match=r"departments\.socail .*known: social, medical"):
+        open_departments(http, settings, clock)
 
 
 async def test_an_unsigned_or_wrongly_signed_question_is_refused(http, address):

@@ -110,6 +110,12 @@ async def test_nothing_announced_is_said_and_a_subscription_offered(citizen):
     assert citizen.session.options[0] == "订阅 停水 福田区"
 
 
+async def test_a_whole_city_is_too_much_for_a_subscription(citizen):
+    await citizen.says("停水 深圳市")
+
+    assert citizen.session.options == ["订阅 停水"]
+
+
 async def test_every_answer_ends_with_source_time_and_hotline(citizen):
     answer = await citizen.says("停电 福田区")
 
