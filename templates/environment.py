@@ -51,7 +51,7 @@ class Renderer:
         }
         self._text = Environment(
             loader=FileSystemLoader(folder / "reply"),
-            autoescape=False,
+            autoescape=False,  # noqa: S701 - plain text for a chat, not HTML
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
