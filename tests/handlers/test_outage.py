@@ -107,7 +107,7 @@ async def test_nothing_announced_is_said_and_a_subscription_offered(citizen):
 
     assert "目前没有停水公告" in answer
     assert "1. 订阅停水通知" in answer
-    assert citizen.session.options[0] == "订阅 停水 福田区"
+    assert "订阅成功：停水通知·福田区" in await citizen.says("1")
 
 
 async def test_a_whole_city_is_too_much_for_a_subscription(citizen):
