@@ -75,12 +75,12 @@ async def running(
     """Run the roles while the block lasts; the future fails when one of their loops does."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
+        if "web" in roles:
+            await stack.enter_async_context(_listening(ctx, make_app, server_options))
         if "push" in roles:
             await stack.enter_async_context(_pushing(ctx, failed))
         if "scheduler" in roles:
             await stack.enter_async_context(_planning(ctx))
-        if "web" in roles:
-            await stack.enter_async_context(_listening(ctx, make_app, server_options))
         yield failed
     if not failed.done():
         failed.cancel()
