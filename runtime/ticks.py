@@ -4,6 +4,7 @@ Several processes may tick at once. A tick that is still running is not started 
 were missed while the loop was busy become one.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
@@ -17,9 +18,25 @@ Tick = Callable[[], Awaitable[None]]
 async def ticking(ticks: Mapping[str, tuple[Tick, timedelta]]) -> AsyncIterator[None]:
     """Call each tick at its interval while the block lasts; a failing one is logged."""
     scheduler = AsyncIOScheduler(timezone=UTC)
+    running: set[asyncio.Task[None]] = set()
+    closing = False
+
+    def owned(tick: Tick) -> Tick:
+        async def run() -> None:
+            task = asyncio.current_task()
+            if closing or task is None:
+                return
+            running.add(task)
+            try:
+                await tick()
+            finally:
+                running.discard(task)
+
+        return run
+
     for name, (tick, every) in ticks.items():
         scheduler.add_job(
-            tick,
+            owned(tick),
             "interval",
             seconds=every.total_seconds(),
             id=name,
@@ -31,4 +48,9 @@ async def ticking(ticks: Mapping[str, tuple[Tick, timedelta]]) -> AsyncIterator[
     try:
         yield
     finally:
+        closing = True  # APScheduler stops a moment later, and waits for nothing
         scheduler.shutdown(wait=False)
+        left = tuple(running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
