@@ -117,6 +117,9 @@ class _Turn:
         number = chosen_number(text)
         if number is not None and number <= len(session.options):
             self.ask = replace(self.ask, text=session.options[number - 1])
+            always = self.routes.find("always", self.ask.text)  # an option may lead to 菜单
+            if always:
+                return await self._always(always)
         return await self._route(self.routes.for_text(self.ask.text) or self.routes.fallback)
 
     async def _tap(self) -> Answer:

@@ -181,6 +181,12 @@ async def test_another_service_named_in_a_dialog_is_followed(talk):
     assert await talk.says("2") == "听到说乙"
 
 
+async def test_an_option_may_lead_to_a_word_that_works_always(talk):
+    talk.session.offer(["帮助"], NOW)
+
+    assert await talk.says("1") == "这里是帮助"
+
+
 async def test_help_in_a_dialog_repeats_the_question(talk):
     await talk.says("公交")
 
