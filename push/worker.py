@@ -75,6 +75,7 @@ class Worker:
         tasks: set[asyncio.Task[None]] = set()
         try:
             while not stop.is_set():
+                _heed_cancellation()
                 batches, pause = await self._next()
                 for batch in batches:
                     task = asyncio.create_task(self._work_safely(batch))
@@ -209,6 +210,7 @@ class Worker:
     async def _renew_forever(self) -> None:
         pause = self._lease.total_seconds() / 3
         while True:
+            _heed_cancellation()
             await asyncio.sleep(pause)
             if not self._held:
                 continue
@@ -227,6 +229,17 @@ class Worker:
                 batch.lease_until = until
             else:
                 batch.lost = True
+
+
+def _heed_cancellation() -> None:
+    """Raise a cancellation that a library has swallowed.
+
+    Python 3.11's `asyncio.wait_for`, which drivers use, returns the result when cancellation and
+    completion meet; a loop that never ends would then never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
