@@ -89,9 +89,12 @@ class _Batch:
 class Importer:
     """Reads a file of subscribers into one account."""
 
-    def __init__(self, store: ImportStore, catalogue: Catalogue) -> None:
+    def __init__(
+        self, store: ImportStore, catalogue: Catalogue, *, batch_lines: int = BATCH_LINES
+    ) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._batch_lines = batch_lines
 
     async def run(
         self,
@@ -140,7 +143,7 @@ class Importer:
         await self._store.save_checkpoint(key, asdict(batch.progress))
 
     def _next(self, file: BinaryIO, account: AccountId, before: Progress) -> _Batch | None:
-        lines = list(islice(file, BATCH_LINES))
+        lines = list(islice(file, self._batch_lines))
         if not lines:
             return None
         people: list[Known] = []
