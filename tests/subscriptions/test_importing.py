@@ -183,8 +183,8 @@ async def test_a_killed_import_goes_on_where_it_was(store, audiences, tmp_path, 
 
 async def test_another_file_or_account_starts_at_its_beginning(store, tmp_path):
     path = written(tmp_path, person("oA"), person("oB"))
+    dying = DyingStore(store, 2, after_writing=True)
     with pytest.raises(Killed):
-        dying = DyingStore(store, 2, after_writing=True)
         await Importer(dying, load_catalogue(), batch_lines=1).run(path, CITY)
 
     other = written(tmp_path, person("oC"), name="other.jsonl")
