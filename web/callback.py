@@ -96,15 +96,15 @@ class Callback(Page):
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """A refusal is one line with its reason; the rest is logged as on any page."""
-        if isinstance(value, ServiceError) and value.status < 500:
-            account = self.path_args[0]
-            pushes(account, "?", "refused").inc()
-            log.warning(
-                "callback.refused",
-                extra={"account": account, "status": value.status, "reason": str(value)},
-            )
-        else:
+        status = value.status_code if isinstance(value, HTTPError) else getattr(value, "status", 0)
+        if not isinstance(value, HTTPError | ServiceError) or status >= 500:
             super().log_exception(typ, value, tb)
+            return
+        # an unknown account's name is the sender's invention: neither counted nor logged
+        account = self.path_args[0] if self.path_args and status != 404 else "?"
+        pushes(account, "?", "refused").inc()
+        fields = {"account": account, "status": status, "reason": str(value)}
+        log.warning("callback.refused", extra=fields)
 
     def _open(self, account: str) -> Any:
         """Return the account's inbox, now that the whole body has been read."""
