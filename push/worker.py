@@ -32,7 +32,7 @@ IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 MOST_BATCHES = 64
-GRACE = 20.0  # seconds for what is being sent when the process is asked to stop
+GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
 
 
 class Worker:
@@ -83,14 +83,29 @@ class Worker:
                     task.add_done_callback(tasks.discard)
                 if not batches:
                     await _wait(stop, pause)
-            self._stopping = True
-            if tasks:
-                await asyncio.wait(tasks, timeout=GRACE)
+            await self._leave(tasks)
         finally:
             self._stopping = True
             for task in [*tasks, renewing]:
                 task.cancel()
             await asyncio.gather(*tasks, renewing, return_exceptions=True)
+
+    async def _leave(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Let sub-chunks end, and give back at once what does not end in time."""
+        self._stopping = True
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=GRACE)
+        unfinished = list(self._held.values())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        now = self._clock.now()
+        for batch in unfinished:
+            try:
+                await self._ledger.release(batch, now)
+            except LeaseLost:
+                continue  # it ended after all
 
     # --- taking ---------------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+"""`/api/v1/broadcasts`: one message for many, and how it is getting on."""
+
+from collections.abc import Collection
+from typing import ClassVar
+
+from tornado.web import url
+
+from domain.access import Scope
+from domain.broadcast import Broadcast
+from domain.clock import in_beijing
+from domain.ids import BroadcastId
+from web.api.base import KeyPage
+from web.api.models import BroadcastAccepted, BroadcastReport, BroadcastRequest, CountsModel
+
+WRITE: Scope = "broadcasts:write"
+PUBLISH: Scope = "broadcasts:publish"
+
+
+class BroadcastsApi(KeyPage):
+    """Take an order for a broadcast 群发任务."""
+
+    scopes: ClassVar[Collection[Scope]] = (WRITE, PUBLISH)
+
+    async def post(self) -> None:
+        request = self.read(BroadcastRequest)
+        self.require_account(request.account)
+        accepted = await self.ctx.broadcasts.create(
+            request.order(), author=self.key.author, publish=PUBLISH in self.key.scopes
+        )
+        answer = BroadcastAccepted(id=accepted.id, state=accepted.state)
+        self.set_header("Location", f"/api/v1/broadcasts/{accepted.id}")
+        self.answer(answer.model_dump(mode="json"), 201)
+
+
+class BroadcastApi(KeyPage):
+    """Say how a broadcast is getting on."""
+
+    scopes: ClassVar[Collection[Scope]] = (WRITE, PUBLISH)
+
+    async def get(self, broadcast_id: str) -> None:
+        report = await self.ctx.broadcasts.report(BroadcastId(broadcast_id), self.key.account)
+        broadcast, counts = report.broadcast, report.counts
+        answer = BroadcastReport(
+            id=broadcast.id,
+            state=broadcast.state,
+            counts=CountsModel(
+                audience=counts.audience,
+                sent=counts.sent,
+                delivered=counts.delivered,
+                failed=counts.failed,
+                skipped=counts.skipped,
+                unknown=counts.unknown,
+            ),
+            started_at=in_beijing(broadcast.started_at) if broadcast.started_at else None,
+            finished_at=in_beijing(broadcast.finished_at) if broadcast.finished_at else None,
+            reason=broadcast.reason,
+        )
+        self.answer(answer.model_dump(mode="json"))
+
+
+class BroadcastPauseApi(KeyPage):
+    """Pause a broadcast: no send starts later than a second after the answer."""
+
+    scopes: ClassVar[Collection[Scope]] = (PUBLISH,)
+
+    async def post(self, broadcast_id: str) -> None:
+        paused = await self.ctx.broadcasts.pause(
+            BroadcastId(broadcast_id), self.key.account, reason=f"paused by {self.key.name}"
+        )
+        _answer(self, paused)
+
+
+class BroadcastResumeApi(KeyPage):
+    """Let a paused broadcast go on."""
+
+    scopes: ClassVar[Collection[Scope]] = (PUBLISH,)
+
+    async def post(self, broadcast_id: str) -> None:
+        resumed = await self.ctx.broadcasts.resume(BroadcastId(broadcast_id), self.key.account)
+        _answer(self, resumed)
+
+
+class BroadcastCancelApi(KeyPage):
+    """Cancel a broadcast; who was not reached yet is counted as skipped."""
+
+    scopes: ClassVar[Collection[Scope]] = (PUBLISH,)
+
+    async def post(self, broadcast_id: str) -> None:
+        cancelled = await self.ctx.broadcasts.cancel(
+            BroadcastId(broadcast_id), self.key.account, reason=f"cancelled by {self.key.name}"
+        )
+        _answer(self, cancelled)
+
+
+def _answer(page: KeyPage, broadcast: Broadcast) -> None:
+    page.answer(BroadcastAccepted(id=broadcast.id, state=broadcast.state).model_dump(mode="json"))
+
+
+_ONE = r"/api/v1/broadcasts/([A-Za-z0-9_]{1,64})"
+routes = [
+    url(r"/api/v1/broadcasts", BroadcastsApi),
+    url(_ONE, BroadcastApi),
+    url(f"{_ONE}/pause", BroadcastPauseApi),
+    url(f"{_ONE}/resume", BroadcastResumeApi),
+    url(f"{_ONE}/cancel", BroadcastCancelApi),
+]
