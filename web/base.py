@@ -98,7 +98,7 @@ class Page(RequestHandler):
         if len(self.request.body or b"") > self.max_body:
             raise HTTPError(413)
 
-    def render_page(self, name: str, **data: Any) -> None:
+    def render_page(self, name: str, /, **data: Any) -> None:
         """Answer with an HTML template of `templates/`."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.ctx.renderer.page(name, data))
