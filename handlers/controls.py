@@ -46,7 +46,8 @@ async def large_print(ask: Inquiry, use: Services) -> Reply:
     subscriber = await use.subscriptions.find(ask.account, ask.openid)
     is_on = not (subscriber and subscriber.large_print)
     await use.subscriptions.set_large_print(ask.account, ask.openid, is_on)
-    return Reply.of("large_print.txt", is_on=is_on, link=f"{use.public_url}/h5/{ask.account}/")
+    link = f"{use.public_url}/h5/{ask.account}/{'?large=1' if is_on else ''}"
+    return Reply.of("large_print.txt", is_on=is_on, link=link)
 
 
 @router.menu("ask.robot")

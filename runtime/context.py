@@ -42,6 +42,8 @@ class AppContext:
     catalogue: Catalogue
     renderer: Renderer
     stores: Stores
+    accounts: Mapping[AccountId, AccountSettings]
+    services_help: tuple[tuple[str, str], ...]  # (title, example) of every query service
     inboxes: Mapping[AccountId, Inbox]
     platforms: Mapping[AccountId, WeChatApi]
     dispatcher: Dispatcher
@@ -66,6 +68,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
     clock = clock or SystemClock()
     catalogue = load_catalogue()
     routes = Routes.collect(discover())
+    services_help = tuple(
+        (router.title, router.example) for router in routes.routers if router.example
+    )
     renderer = Renderer()
     accounts = {AccountId(account.id): account for account in settings.accounts}
     async with AsyncExitStack() as stack:
@@ -95,9 +100,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             catalogue=catalogue,
             clock=clock,
             public_url=settings.server.public_url,
-            routes_help=tuple(
-                (router.title, router.example) for router in routes.routers if router.example
-            ),
+            routes_help=services_help,
         )
 
         async def send_text(account: AccountId, openid: OpenId, text: str) -> None:
@@ -121,6 +124,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             catalogue=catalogue,
             renderer=renderer,
             stores=stores,
+            accounts=accounts,
+            services_help=services_help,
             inboxes={name: Inbox(account, clock) for name, account in accounts.items()},
             platforms=platforms,
             dispatcher=dispatcher,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler, StaticFileHandler, url
 
-from web import api, callback, late, ops
+from web import api, callback, home, late, ops
 from web.base import SECURITY_HEADERS, ApiNotFound, NotFoundPage
 from web.metrics import responses
 
@@ -96,6 +96,7 @@ def _routes() -> list[URLSpec]:
     return [
         *callback.routes,  # the busiest first
         *api.routes,
+        *home.routes,
         *late.routes,
         *ops.routes,
         url(r"/static/(.*)", StaticFile, {"path": str(STATIC)}),
