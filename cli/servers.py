@@ -1,7 +1,8 @@
 """Commands that run something until it is stopped: serve, demo, sandbox, databases."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+import logging
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +16,10 @@ from domain.errors import ConfigError
 from runtime.roles import serve as runtime_serve
 from sandbox.app import run_sandbox
 from sandbox.world import World
-from storage.embedded import EMBEDDED, keep_running, open_mongo, open_redis
+from storage.embedded import EMBEDDED, keep_running
 from web.app import SERVER_OPTIONS, make_app
+
+log = logging.getLogger(__name__)
 
 ROLES = ("web", "push", "scheduler")
 SANDBOX_PORT = 8001
@@ -84,8 +87,12 @@ def parse_roles(text: str) -> frozenset[str]:
 
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> None:
-    async with until_stopped() as stopped:
+    async with until_stopped() as stopped, keep_running(settings, _restarted):
         await runtime_serve(settings, roles, make_app, SERVER_OPTIONS, stopped)
+
+
+def _restarted(program: str) -> None:
+    log.warning("embedded.restarted", extra={"server": program})
 
 
 async def _sandbox(settings: Settings, port: int) -> None:
@@ -116,15 +123,9 @@ async def _databases(settings: Settings) -> None:
     def restarted(program: str) -> None:
         say(f"{program} had died and was started again")
 
-    async with AsyncExitStack() as stack:
-        stopped = await stack.enter_async_context(until_stopped())
-        if settings.mongo.uri == EMBEDDED:
-            await stack.enter_async_context(open_mongo(settings))
-        if settings.redis.url == EMBEDDED:
-            await stack.enter_async_context(open_redis(settings))
+    async with until_stopped() as stopped, keep_running(settings, restarted):
         say(f"databases: running under {settings.storage.data_dir}, Ctrl-C stops them")
-        watching = asyncio.create_task(keep_running(settings, restarted))
-        await _first_of(watching, asyncio.create_task(stopped.wait()))
+        await stopped.wait()
 
 
 async def _first_of(work: asyncio.Task[None], stop: asyncio.Task[Any]) -> None:

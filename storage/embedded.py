@@ -7,7 +7,7 @@ us; the last process to leave in order stops them. There is no other storage cod
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
 from typing import Any, TypeVar
@@ -91,17 +91,30 @@ async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
         yield client
 
 
-async def keep_running(settings: Settings, on_restart: Callable[[str], None]) -> None:
-    """Watch the embedded servers and start again one that died; runs until cancelled.
+@asynccontextmanager
+async def keep_running(
+    settings: Settings, on_restart: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Keep the embedded servers running while the block lasts: one that dies is started again.
 
-    Call it while they are open. `on_restart` gets the program's name. A start that fails is
-    logged and tried again.
+    `on_restart` gets the program's name. A start that fails is logged and tried again. Servers of
+    one's own are left alone.
     """
-    servers: list[Daemon] = []
-    if settings.mongo.uri == EMBEDDED:
-        servers.append(_mongod(settings))
-    if settings.redis.url == EMBEDDED:
-        servers.append(_redis_server(settings))
+    async with AsyncExitStack() as stack:
+        servers: list[Daemon] = []
+        if settings.mongo.uri == EMBEDDED:
+            servers.append(await stack.enter_async_context(_attached(_mongod(settings))))
+        if settings.redis.url == EMBEDDED:
+            servers.append(await stack.enter_async_context(_attached(_redis_server(settings))))
+        watching = asyncio.create_task(_watch(servers, on_restart))
+        try:
+            yield
+        finally:
+            watching.cancel()  # before they are stopped in order
+            await asyncio.wait({watching})
+
+
+async def _watch(servers: Sequence[Daemon], on_restart: Callable[[str], None]) -> None:
     while True:
         for server in servers:
             try:

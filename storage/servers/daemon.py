@@ -79,12 +79,19 @@ class Daemon(ABC):
     def pid(self) -> int | None:
         """The process of ours that runs, if one does."""
         pid = self._recorded_pid()
+        if pid is None:
+            return None
+        process = Path("/proc") / str(pid)
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            command = (process / "cmdline").read_text(errors="replace")
+            name, _, rest = (process / "stat").read_text().rpartition(")")
+            threads = len(list((process / "task").iterdir()))
         except OSError:
             return None
-        # a zombie has no command line; another program under this number has another one
-        return pid if self._is_ours(command.decode(errors="replace")) else None
+        if not command and (rest.split()[0] not in "ZX" or threads > 1):
+            # on its way out, its files and port still held; a zombie holds nothing any more
+            return pid if name.endswith(f"({self.program}") else None
+        return pid if self._is_ours(command) else None
 
     def _recorded_pid(self) -> int | None:
         try:

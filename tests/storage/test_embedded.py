@@ -148,10 +148,13 @@ async def test_a_database_that_dies_is_started_again_and_clients_go_on(home: Pat
         if len(restarted) == 2:
             both.set()
 
-    async with open_mongo(settings) as mongo, open_redis(settings) as redis:
+    async with (
+        keep_running(settings, on_restart),
+        open_mongo(settings) as mongo,
+        open_redis(settings) as redis,
+    ):
         await mongo.facts.facts.insert_one({"_id": "before"})
         await redis.set("fact:before", 1)
-        watching = asyncio.create_task(keep_running(settings, on_restart))
         for pid in (mongod.pid, redis_server.pid):
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
@@ -161,7 +164,8 @@ async def test_a_database_that_dies_is_started_again_and_clients_go_on(home: Pat
         assert sorted(restarted) == ["mongod", "redis-server"]
         assert await mongo.facts.facts.find_one({"_id": "before"})
         assert await redis.get("fact:before") == b"1"
-        watching.cancel()
+
+    assert (mongod.pid, redis_server.pid) == (None, None)
 
 
 async def test_a_taken_port_makes_the_replica_set_move_to_another(home: Path) -> None:

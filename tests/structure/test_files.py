@@ -75,10 +75,8 @@ def test_no_module_has_outgrown_one_subject(texts):
 
 
 def test_every_package_says_what_it_is_for(texts):
-    silent = [
-        name for name, text in texts.items()
-        if name.endswith(".py") and not name.startswith("tests/") and not text.startswith(('"""', 'r"""'))
-    ]  # fmt: skip
+    product = {n: t for n, t in texts.items() if n.endswith(".py") and not n.startswith("tests/")}
+    silent = [n for n, text in product.items() if not text.startswith(('"""', 'r"""'))]
 
     assert not silent, f"{', '.join(silent)}: begin with a docstring"
 
