@@ -8,6 +8,9 @@ The type stands in the WeChat key: `thing1`, `character_string2`. Keys of old te
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
+
+from domain.clock import in_beijing
 
 _TYPED_KEY = re.compile(r"([a-z_]+?)\d*")
 _CLOCK = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
@@ -19,6 +22,7 @@ _DAY_TIME = rf"{_DAY}(\s*{_CLOCK})?"
 _TIME = rf"({_DAY}\s*{_CLOCK}|{_CLOCK})"
 _HAN = r"\u3400-\u9fff\uf900-\ufaff"
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d\U000e0020-\U000e007f]")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 _LONGEST_UNTYPED = 200
 
 
@@ -37,6 +41,23 @@ def problem_with(key: str, value: str) -> str | None:
     if len(value) > _LONGEST_UNTYPED:
         return f"最多 {_LONGEST_UNTYPED} 个字，现有 {len(value)} 个"
     return None
+
+
+def as_written(key: str, value: str) -> str:
+    """Return a value as the platform wants it written; only times of programs are rewritten.
+
+    `2026-12-01T09:00:00+08:00` in a `time` or `date` becomes `2026年12月1日 09:00`, in Beijing.
+    """
+    value = value.strip()
+    if not key.startswith(("time", "date")) or not _ISO.fullmatch(value):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if moment.tzinfo is not None:
+        moment = in_beijing(moment)
+    return f"{moment.year}年{moment.month}月{moment.day}日 {moment:%H:%M}"
 
 
 def _fits(pattern: str, say: str, longest: int = 0) -> Callable[[str], str | None]:

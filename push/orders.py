@@ -19,7 +19,7 @@ from domain.errors import CitizenError
 from domain.ids import AccountId, TopicId
 from domain.ledger import Content
 from domain.schedule import Cron
-from push.field_types import problem_with
+from push.field_types import as_written, problem_with
 
 LONGEST_URL = 1024
 
@@ -131,7 +131,7 @@ def compose(
                 )
             )
             continue
-        value = value.strip()
+        value = as_written(key, value)
         problem = problem_with(key, value)
         if problem:
             faults.append(
