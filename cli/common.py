@@ -41,6 +41,11 @@ def say(text: str, *, to: Console = console, style: str | None = None) -> None:
     to.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+def log_restart(program: str) -> None:
+    """Note that an embedded server had died and runs again."""
+    log.warning("embedded.restarted", extra={"server": program})
+
+
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine on uvloop."""
     return uvloop.run(work)

@@ -7,7 +7,7 @@ from functools import partial
 from rich.panel import Panel
 
 from cli import sample_data
-from cli.common import console, until_stopped
+from cli.common import console, log_restart, until_stopped
 from config.settings import Settings
 from domain.errors import ConfigError
 from domain.ids import AccountId
@@ -16,6 +16,7 @@ from runtime.roles import ALL_ROLES, running, stopped_or_failed
 from sandbox import departments
 from sandbox.app import sandbox_routes
 from sandbox.world import World
+from storage.embedded import keep_running
 from web.app import SERVER_OPTIONS, make_app
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,11 @@ async def run_demo(settings: Settings, port: int) -> None:
         raise ConfigError("setting accounts: the demo needs one; add [[accounts]]")
     demo = demo_settings(settings, port)
     account = AccountId(demo.accounts[0].id)
-    async with until_stopped() as stopped, open_context(demo) as ctx:
+    async with (
+        until_stopped() as stopped,
+        keep_running(demo, log_restart),
+        open_context(demo) as ctx,
+    ):
         world = World.from_settings(
             demo.accounts, callback_base=demo.server.public_url, menu=ctx.catalogue.menu
         )

@@ -1,13 +1,12 @@
 """Commands that run something until it is stopped: serve, demo, sandbox, databases."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from cli.common import ConfigFile, run, say, settings_of, until_stopped
+from cli.common import ConfigFile, log_restart, run, say, settings_of, until_stopped
 from cli.demo import run_demo
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging
@@ -18,8 +17,6 @@ from sandbox.app import run_sandbox
 from sandbox.world import World
 from storage.embedded import EMBEDDED, keep_running
 from web.app import SERVER_OPTIONS, make_app
-
-log = logging.getLogger(__name__)
 
 ROLES = ("web", "push", "scheduler")
 SANDBOX_PORT = 8001
@@ -87,12 +84,8 @@ def parse_roles(text: str) -> frozenset[str]:
 
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> None:
-    async with until_stopped() as stopped, keep_running(settings, _restarted):
+    async with until_stopped() as stopped, keep_running(settings, log_restart):
         await runtime_serve(settings, roles, make_app, SERVER_OPTIONS, stopped)
-
-
-def _restarted(program: str) -> None:
-    log.warning("embedded.restarted", extra={"server": program})
 
 
 async def _sandbox(settings: Settings, port: int) -> None:
