@@ -27,6 +27,8 @@ ConfigFile = Annotated[
 ]
 
 _PIPE_WIDTH = 160  # tables that another program reads
+log = logging.getLogger(__name__)
+
 console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 complaints = Console(stderr=True)
 
