@@ -1,6 +1,7 @@
 """What all commands share: `--config`, the event loop, the console, and errors in one sentence."""
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
