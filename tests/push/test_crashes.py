@@ -121,9 +121,7 @@ async def test_a_crash_inside_the_window_is_repeated_with_the_first_intent(
 
 
 @pytest.mark.faults
-async def test_redis_flushed_in_the_middle_only_delays(
-    make_engine: MakeEngine, platform: Platform
-):
+async def test_redis_flushed_in_the_middle_only_delays(make_engine: MakeEngine, platform: Platform):
     engine = await make_engine()
     people = await engine.follow(200)
     platform.latency = 0.02
@@ -158,9 +156,7 @@ async def test_two_planners_and_two_recoveries_at_once_make_one_of_everything(
     broadcast = await engine.order()
     other = engine.new_planner()
 
-    await asyncio.gather(
-        engine.planner.tick(), other.tick(), engine.planner.tick(), other.tick()
-    )
+    await asyncio.gather(engine.planner.tick(), other.tick(), engine.planner.tick(), other.tick())
     await engine.planner.settle()
     await other.settle()
     async with engine.working(workers=2):
@@ -230,9 +226,7 @@ async def test_a_batch_that_keeps_killing_its_worker_is_set_aside_and_pauses_the
     broadcast = await engine.begin()
     for _ in range(6):
         now = clock.now()
-        await engine.ledger.claim(
-            f"{broadcast}:0", owner="dying", now=now, until=now
-        )
+        await engine.ledger.claim(f"{broadcast}:0", owner="dying", now=now, until=now)
         clock.advance(1)
         await engine.recovery.tick()
 

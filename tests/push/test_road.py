@@ -1,8 +1,7 @@
 """A broadcast's whole road, from the order to the verified end."""
 
-from push.orders import BroadcastOrder
 from tests.support.platform import Platform
-from tests.support.push import DATA, Engine, until
+from tests.support.push import DATA, Engine
 
 
 async def test_everybody_meant_gets_one_card_and_the_numbers_agree(

@@ -10,10 +10,13 @@ from web.api.base import KeyPage
 from web.api.models import NoticeAccepted, NoticeRequest
 
 
+NOTICES: Scope = "notices:write"
+
+
 class NoticesApi(KeyPage):
     """Announce an event 个人通知."""
 
-    scopes: ClassVar[Collection[Scope]] = ("notices:write",)
+    scopes: ClassVar[Collection[Scope]] = (NOTICES,)
 
     async def post(self) -> None:
         request = self.read(NoticeRequest)
