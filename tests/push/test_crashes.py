@@ -13,7 +13,7 @@ from tests.support.push import Engine, FlowingClock, until
 
 
 class Killer:
-    """Runs workers and kills them at random moments, at whatever await they stand: nothing is given back."""
+    """Runs workers and kills them at random moments, wherever they stand: nothing is given back."""
 
     def __init__(self, engine: Engine, seed: int, *, longest: float = 0.15) -> None:
         self._engine = engine

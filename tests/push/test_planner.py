@@ -12,6 +12,10 @@ from tests.support.platform import Platform
 from tests.support.push import Engine, FlowingClock, until
 
 
+async def _has_arrivals(platform: Platform) -> bool:
+    return bool(platform.arrivals)
+
+
 async def _children(engine: Engine, plan: BroadcastId) -> list[tuple[str, str]]:
     found = await engine.store.list_children(
         plan, ["scheduled", "sending", "finished", "failed", "cancelled", "paused"]
@@ -27,9 +31,7 @@ async def test_the_first_send_is_within_two_seconds_of_the_planned_time(
     planned = time.monotonic() + 1.0
 
     async with engine.working():
-        async with asyncio.timeout(10):
-            while not platform.arrivals:
-                await asyncio.sleep(0.01)
+        await until(lambda: _has_arrivals(platform))
 
     assert planned <= platform.arrivals[0] < planned + 2.0
 

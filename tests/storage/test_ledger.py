@@ -1,0 +1,156 @@
+"""The ledger: written once, leased to one, fenced by the attempt."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from domain.ids import AccountId, BroadcastId, OpenId
+from domain.ledger import Chunk, NewBatch, Totals
+from storage.mongo.ledger import LeaseLost, MongoLedger, SeqTaken
+
+BROADCAST = BroadcastId("bc_1")
+LEASE = timedelta(seconds=10)
+
+
+def _batch(clock, seq: int = 0, people: int = 7) -> NewBatch:
+    return NewBatch(
+        broadcast=BROADCAST,
+        account=AccountId("city"),
+        seq=seq,
+        people=tuple(OpenId(f"o{seq}-{number}") for number in range(people)),
+        cursor=f"c{seq}",
+        queue="city:bc_1",
+        priority="normal",
+        due_at=clock.now(),
+    )
+
+
+@pytest.fixture
+async def ledger(mongo) -> MongoLedger:
+    ledger = MongoLedger(mongo, chunk_size=3)
+    await ledger.create_indexes()
+    return ledger
+
+
+async def _claim(ledger: MongoLedger, clock, owner: str = "w", seq: int = 0):
+    now = clock.now()
+    return await ledger.claim(f"{BROADCAST}:{seq}", owner=owner, now=now, until=now + LEASE)
+
+
+async def test_a_batch_number_is_written_once_and_the_rest_of_the_page_is_not(ledger, clock):
+    await ledger.add([_batch(clock, 0), _batch(clock, 1)])
+
+    with pytest.raises(SeqTaken):
+        await ledger.add([_batch(clock, 1, people=2), _batch(clock, 2)])
+
+    assert await ledger.last(BROADCAST) == (1, "c1")
+    assert await ledger.totals(BROADCAST) == Totals(people=14)
+
+
+async def test_a_batch_is_leased_to_one_worker_with_its_people_cut(ledger, clock):
+    await ledger.add([_batch(clock)])
+
+    claimed = await asyncio.gather(*(_claim(ledger, clock, f"w{n}") for n in range(5)))
+
+    (batch,) = [found for found in claimed if found is not None]
+    assert len(batch.people) == 7
+    assert [chunk.positions for chunk in batch.open.values()] == [(0, 1, 2), (3, 4, 5), (6,)]
+
+
+async def test_an_expired_lease_is_taken_over_and_the_former_owner_is_fenced(ledger, clock):
+    await ledger.add([_batch(clock)])
+    slow = await _claim(ledger, clock, "slow")
+    clock.advance(11)
+    fast = await _claim(ledger, clock, "fast")
+
+    assert fast.attempt == slow.attempt + 1
+    with pytest.raises(LeaseLost):
+        await ledger.intend(slow, slow.open["0"], clock.now())
+    with pytest.raises(LeaseLost):
+        await ledger.close_chunk(slow, slow.open["0"], {"sent": 3})
+    assert await ledger.renew("slow", [slow.id], clock.now() + LEASE) == set()
+    assert slow.lost
+    assert await ledger.totals(BROADCAST) == Totals(people=7)
+
+
+async def test_a_sub_chunk_is_counted_once(ledger, clock):
+    await ledger.add([_batch(clock)])
+    batch = await _claim(ledger, clock)
+    await ledger.close_chunk(batch, batch.open["0"], {"sent": 2, "failed": 1})
+
+    with pytest.raises(LeaseLost):
+        await ledger.close_chunk(batch, batch.open["0"], {"sent": 2, "failed": 1})
+
+    assert await ledger.totals(BROADCAST) == Totals(people=7, sent=2, failed=1)
+
+
+async def test_children_open_with_the_closing_of_their_parent_and_keep_the_first_intent(
+    ledger, clock
+):
+    await ledger.add([_batch(clock)])
+    batch = await _claim(ledger, clock)
+    intended = clock.now()
+    child = Chunk(id="0u", positions=(1,), intended_at=intended, due_at=intended, tries=2)
+
+    await ledger.close_chunk(batch, batch.open["0"], {"sent": 2}, [child])
+    clock.advance(11)
+    again = await _claim(ledger, clock)
+
+    assert set(again.open) == {"0u", "1", "2"}
+    assert again.open["0u"] == child
+
+
+async def test_a_batch_is_finished_only_when_every_sub_chunk_is_closed(ledger, clock):
+    await ledger.add([_batch(clock, people=3)])
+    early = await _claim(ledger, clock)
+    with pytest.raises(LeaseLost):
+        await ledger.finish(early)
+    clock.advance(11)
+    batch = await _claim(ledger, clock)
+
+    await ledger.close_chunk(batch, batch.open["0"], {"sent": 3})
+    await ledger.finish(batch)
+
+    assert await ledger.is_complete(BROADCAST)
+
+
+async def test_leases_that_run_out_make_the_batch_ready_again_and_stalling_buries_it(ledger, clock):
+    await ledger.add([_batch(clock)])
+    for _ in range(5):
+        assert await _claim(ledger, clock) is not None
+        clock.advance(11)
+        await ledger.expire_leases(clock.now())
+
+    assert await _claim(ledger, clock) is None
+    assert await ledger.bury(clock.now()) == [(f"{BROADCAST}:0", BROADCAST)]
+    assert await ledger.revive(BROADCAST, clock.now()) == 1
+    assert await _claim(ledger, clock) is not None
+
+
+async def test_giving_back_is_no_stall_and_holds_until_it_is_due(ledger, clock):
+    await ledger.add([_batch(clock)])
+    for _ in range(8):
+        batch = await _claim(ledger, clock)
+        await ledger.release(batch, clock.now() + timedelta(minutes=1))
+        assert await _claim(ledger, clock) is None
+        assert await ledger.ready(clock.now()) == []
+        clock.advance(61)
+
+    assert await ledger.ready(clock.now()) == [("city:bc_1", BROADCAST, 1)]
+
+
+async def test_the_sweep_is_answered_from_an_index_alone(ledger, mongo, clock):
+    await ledger.add([_batch(clock, seq) for seq in range(30)])
+
+    plan = await mongo.command(
+        "explain",
+        {
+            "find": ledger.collection,
+            "filter": {"state": "ready", "due_at": {"$lte": clock.now()}},
+            "projection": {"_id": 0, "queue": 1, "broadcast": 1},
+        },
+        verbosity="executionStats",
+    )
+
+    assert plan["executionStats"]["totalDocsExamined"] == 0
