@@ -181,6 +181,23 @@ async def test_a_killed_import_goes_on_where_it_was(store, audiences, tmp_path, 
     assert await audiences.count(CITY, Audience(all=True)) == 10
 
 
+async def test_a_file_of_several_windows_goes_on_in_the_right_one(store, audiences, tmp_path):
+    """Within a window people are written in the order of their openids, not of the file."""
+    names = ["o7", "o1", "o5", "o0", "o6", "o2", "o9", "o4", "o3", "o8"]
+    path = written(tmp_path, *(person(name) for name in names[:5]), "", "bad")
+    path = written(tmp_path, path.read_text().strip(), *(person(name) for name in names[5:]))
+    catalogue = load_catalogue()
+    for batch in (1, 3, 2, 3):
+        dying = DyingStore(store, batch, after_writing=False)
+        with pytest.raises(Killed):
+            await Importer(dying, catalogue, batch_lines=2, window_lines=4).run(path, CITY)
+
+    report = await Importer(store, catalogue, batch_lines=2, window_lines=4).run(path, CITY)
+
+    assert (report.lines, report.imported, report.skipped) == (12, 10, 1)
+    assert await audiences.count(CITY, Audience(all=True)) == 10
+
+
 async def test_another_file_or_account_starts_at_its_beginning(store, tmp_path):
     path = written(tmp_path, person("oA"), person("oB"))
     dying = DyingStore(store, 2, after_writing=True)
