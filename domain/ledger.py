@@ -79,6 +79,7 @@ class Batch:
     people: tuple[OpenId, ...] = field(repr=False)
     open: dict[str, Chunk]  # sub-chunks that are not closed yet
     lost: bool = False  # somebody else has it now: write nothing, send nothing
+    msgids: list[str] = field(default_factory=list)  # sent in this lease: receipts may be waiting
 
     def is_held(self, now: datetime) -> bool:
         """Whether this worker may still act on the batch."""

@@ -127,6 +127,11 @@ class Chunks:
         await self._ledger.write_off(batch, counts)
         batch.open.clear()
 
+    async def catch_up(self, batch: Batch) -> None:
+        """Join receipts that came before the deliveries of this lease were written."""
+        await self._receipts.catch_up(batch.account, batch.msgids)
+        batch.msgids.clear()
+
     # --- the two kinds of pass ------------------------------------------------------------
 
     async def _first(
@@ -292,8 +297,7 @@ class Chunks:
         fresh = await self._deliveries.record(
             batch.account, broadcast.id, broadcast.parent, deliveries
         )
-        msgids = [delivery.msgid for delivery in deliveries if delivery.msgid is not None]
-        await self._receipts.catch_up(batch.account, msgids)
+        batch.msgids += [delivery.msgid for delivery in deliveries if delivery.msgid is not None]
         if fresh:
             return [delivery.state for delivery in deliveries]
         people = [delivery.openid for delivery in deliveries]

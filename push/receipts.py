@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 SUCCESS = "success"
 BLOCKED = "failed:userblock"
-WAIT_BEFORE_SWEEP = timedelta(seconds=30)
+WAIT_BEFORE_SWEEP = timedelta(seconds=10)  # by then a batch has looked for its own
 GIVE_UP_AFTER = timedelta(days=1)  # messages that other systems sent leave receipts too
 
 

@@ -195,6 +195,7 @@ class Worker:
 
     async def _conclude(self, job: Job, batch: Batch, stopped: Verdict | None) -> None:
         """Finish the batch, write it off, or give it back for later."""
+        await self._chunks.catch_up(batch)
         if not batch.open:
             await self._ledger.finish(batch)
             await self._closer.close_if_complete(batch.broadcast)
