@@ -43,12 +43,19 @@ _NUMERALS = {
     "九": 9,
 }
 _NUMBER = re.compile(r"(?:第|选|回复)?([1-9一二三四五六七八九])(?:个|项|号|、|\.)?")
+_KEYCAP = dict.fromkeys(map(ord, "\ufe0e\ufe0f\u20e3"))  # what makes 1️⃣ of 1
 
 
 def normalise(text: str) -> str:
-    """Fold full-width forms, outer space and closing punctuation away: `停水。` → `停水`."""
-    folded = unicodedata.normalize("NFKC", text)
-    return " ".join(folded.split()).strip(" 。.!！?？,，;；~")
+    """Fold full-width forms, outer space and closing punctuation away: `停水。` → `停水`.
+
+    What nobody sees (zero-width and direction marks of copied text) goes too. A text that is
+    nothing but punctuation stays: somebody who writes `？` wants an answer.
+    """
+    folded = unicodedata.normalize("NFKC", text).translate(_KEYCAP)
+    visible = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    spoken = " ".join(visible.split())
+    return spoken.strip(" 。.!！?？,，;；~") or spoken
 
 
 def chosen_number(text: str) -> int | None:
@@ -104,7 +111,7 @@ class _Turn:
         was_in_dialog = session.dialog is not None
         if expired:
             session.end()
-        if not text:
+        if not text and not isinstance(self.message, TextMessage):
             return await self._tap()
         always = self.routes.find("always", text)
         if always:
@@ -115,7 +122,9 @@ class _Turn:
         if dialog:
             return await self._continue(dialog)
         number = chosen_number(text)
-        if number is not None and number <= len(session.options):
+        if number is not None and number > len(session.options) > 0:
+            raise InvalidInput(_out_of(len(session.options)))  # what was offered still stands
+        if number is not None and session.options:
             self.ask = replace(self.ask, text=session.options[number - 1])
             always = self.routes.find("always", self.ask.text)  # an option may lead to 菜单
             if always:
@@ -131,8 +140,9 @@ class _Turn:
         event = self.routes.find("event", type(message).__name__)
         if isinstance(message, Follow | Scan) and message.scene:
             self.session.end()
-            self.ask = replace(self.ask, scene=message.scene)
             scene = self.routes.for_scene(message.scene)
+            if scene:
+                self.ask = replace(self.ask, scene=message.scene)
             if scene and isinstance(message, Scan):
                 return await self._route(scene)
             if scene and event:
@@ -140,26 +150,39 @@ class _Turn:
                 welcome = await self._route(event)
                 purpose = await self._route(scene)
                 return Answer("text", f"{welcome.text}\n\n{purpose.text}".strip())
-        if event:
-            return await self._route(event)
-        return Answer.nothing()
+        if event is None:
+            return Answer.nothing()
+        if isinstance(message, Follow):
+            self.session.end()
+        return await self._beside_dialog(event)
 
     async def _always(self, found: Match) -> Answer:
-        if found.route.keeps_dialog and self.session.dialog:
-            dialog = self.routes.dialogs[self.session.dialog]
-            answer = await self._route(found, keep=True)
-            step = dialog.next_step(self.session.answers)
-            if step is None:
-                return answer
-            prompt = await self._prompt(dialog, step)
-            return Answer("text", f"{answer.text}\n\n{prompt.text}")
+        if found.route.keeps_dialog:
+            return await self._beside_dialog(found)
         self.session.end()
         return await self._route(found)
 
-    async def _route(self, found: Match, *, keep: bool = False) -> Answer:
+    async def _beside_dialog(self, found: Match) -> Answer:
+        """Answer without leaving a running dialog, whose question then stands below again.
+
+        Its numbers are the question's: the answer offers none of its own.
+        """
+        dialog = self.routes.dialogs.get(self.session.dialog or "")
+        if dialog is None:
+            self.session.end()
+            return await self._route(found)
         self.ask = replace(self.ask, argument=found.argument)
-        if not keep:
-            self.session.options = []
+        outcome = await found.handler(self.ask, self.use)
+        step = dialog.next_step(self.session.answers)
+        if step is None or not isinstance(outcome, Reply):
+            return await self._show(outcome)
+        answer = self.renderer.reply(replace(outcome, options=()))
+        prompt = await self._prompt(dialog, step)
+        return Answer("text", f"{answer}\n\n{prompt.text}")
+
+    async def _route(self, found: Match) -> Answer:
+        self.ask = replace(self.ask, argument=found.argument)
+        self.session.options = []
         return await self._show(await found.handler(self.ask, self.use))
 
     async def _show(self, outcome: Outcome) -> Answer:
@@ -218,11 +241,17 @@ class _Turn:
         if step is None:
             return await self._advance(dialog)
         choices = await step.options(self.ask, self.use, session.answers)
+        value = _chosen(choices, text)
+        # the citizen may have changed their mind and named another service
+        other = None if value is not None else self.routes.find("text", text)
+        if other and not step.takes_words:
+            session.end()
+            return await self._route(other)
         try:
-            session.answers[step.name] = _accept(step, choices, text)
+            session.answers[step.name] = _accept(step, choices, text) if value is None else value
         except InvalidInput as error:
             other = self.routes.for_text(text)
-            if other:  # the citizen changed their mind: another service was named
+            if other:
                 session.end()
                 return await self._route(other)
             return await self._prompt(dialog, step, hint=error.say)
@@ -230,17 +259,23 @@ class _Turn:
         return await self._advance(dialog)
 
 
-def _accept(step: Step, choices: Sequence[Choice], text: str) -> str:
-    """Return the value to keep for what was typed, or raise `InvalidInput`."""
+def _chosen(choices: Sequence[Choice], text: str) -> str | None:
+    """Return the value of the choice that was named or numbered."""
     number = chosen_number(text)
     if number is not None and number <= len(choices):
         return choices[number - 1].value
-    for choice in choices:
-        if text in {choice.label, choice.value}:
-            return choice.value
-    if step.parse is not None:
-        return step.parse(text)
-    raise InvalidInput(f"请回复 1–{len(choices)} 中的一个数字。")
+    return next((c.value for c in choices if text in {c.label, c.value}), None)
+
+
+def _accept(step: Step, choices: Sequence[Choice], text: str) -> str:
+    """Return the value to keep for what was typed and is no choice, or raise `InvalidInput`."""
+    if step.parse is None or (choices and chosen_number(text) is not None):
+        raise InvalidInput(_out_of(len(choices)))
+    return step.parse(text)
+
+
+def _out_of(count: int) -> str:
+    return f"请回复 1–{count} 中的一个数字。" if count > 1 else "请回复数字 1，或直接写要办的事。"
 
 
 def _spoken(message: Inbound) -> str:

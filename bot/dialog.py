@@ -32,7 +32,8 @@ class Step:
     `prompt` is a template of `templates/reply/` that gets `answers`. Either `parse` turns what
     was typed into the value to keep (raising `InvalidInput` with a hint), or `choices` lists
     what can be chosen: fixed, or found out when the step is reached. With both, what is not a
-    choice is parsed. `skip` leaves the step out for these answers.
+    choice is parsed. `skip` leaves the step out for these answers. A word that opens another
+    service (社保) leaves the dialog, unless the step `takes_words`: 停水 is a topic too.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Step:
     parse: Callable[[str], str] | None = None
     choices: Sequence[Choice] | Choices | None = None
     skip: Callable[[Answers], bool] | None = None
+    takes_words: bool = False
 
     async def options(self, ask: Inquiry, use: Services, answers: Answers) -> Sequence[Choice]:
         """Return at most nine choices of this step for this citizen."""

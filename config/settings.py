@@ -145,9 +145,7 @@ class AccountSettings(_Section):
     @model_validator(mode="after")
     def _safe_needs_its_key(self) -> "AccountSettings":
         if self.mode != "plain" and self.encoding_aes_key is None:
-            raise ValueError(
-                f"encoding_aes_key is missing, and mode {self.mode!r} needs it"
-            )
+            raise ValueError(f"encoding_aes_key is missing, and mode {self.mode!r} needs it")
         return self
 
 
@@ -189,14 +187,10 @@ class Settings(_Section):
             if account.id == account_id:
                 return account
         known = ", ".join(account.id for account in self.accounts) or "none"
-        raise ConfigError(
-            f"there is no account {account_id!r} in the settings (known: {known})"
-        )
+        raise ConfigError(f"there is no account {account_id!r} in the settings (known: {known})")
 
 
-def load_settings(
-    file: Path | None = None, env: Mapping[str, str] | None = None
-) -> Settings:
+def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings file and the environment, or raise `ConfigError` with one sentence."""
     env = os.environ if env is None else env
     path = file or Path(env.get("WEIZHENG_CONFIG", DEFAULT_FILE))
@@ -208,9 +202,7 @@ def load_settings(
             "config/settings.toml"
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(
-            f"the settings file {path} cannot be read: {error}"
-        ) from error
+        raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
     for name, value in env.items():
         if name.startswith(ENV_PREFIX) and "__" in name:
             _override(content, name, value)
@@ -232,13 +224,9 @@ def _override(content: dict[str, Any], name: str, value: str) -> None:
         else:
             place = place.setdefault(part, {})
         if not isinstance(place, dict | list):
-            raise ConfigError(
-                f"{name}: {part} is a value, not a section; check the name"
-            )
+            raise ConfigError(f"{name}: {part} is a value, not a section; check the name")
     if isinstance(place, list):
-        raise ConfigError(
-            f"{name}: name the field after the number, as in ACCOUNTS__0__TOKEN"
-        )
+        raise ConfigError(f"{name}: name the field after the number, as in ACCOUNTS__0__TOKEN")
     place[last] = value
 
 
@@ -248,9 +236,7 @@ def _sentence(error: ValidationError, path: Path) -> str:
     where = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "missing":
         problem = "is missing"
-        remedy = (
-            f"add it to {path} or set {ENV_PREFIX}{where.upper().replace('.', '__')}"
-        )
+        remedy = f"add it to {path} or set {ENV_PREFIX}{where.upper().replace('.', '__')}"
     elif first["type"] == "extra_forbidden":
         problem = "is not a known setting"
         remedy = f"check its spelling in {path} against config/settings.toml"

@@ -54,9 +54,7 @@ class Audience:
     @property
     def is_empty(self) -> bool:
         """Nobody is meant: no condition and not `all`."""
-        return not (
-            self.all or self.topics or self.regions or self.tags or self.openids
-        )
+        return not (self.all or self.topics or self.regions or self.tags or self.openids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

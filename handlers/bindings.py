@@ -33,6 +33,7 @@ PAGE = 5  # bindings on one page; the other numbers are ways on
 COMMON_TYPES = ("02", "52", "51", "01", "07", "08", "15", "26", "99")
 LABELS = {name: label for label, name in PLACE_LABELS.items()}
 NO_STREET = "-"
+STREET_LENGTH = 40
 AGREE = "同意"
 MINE = Option("我的绑定", "我的绑定")
 
@@ -67,7 +68,13 @@ async def unbind(ask: Inquiry, use: Services) -> Reply:
     binding_id = _id_of(name, bound)
     label = dict(_items(bound, use)).get(binding_id, "")
     gone = await use.bindings.unbind(ask.account, ask.openid, binding_id)
-    return Reply.of("unbound.txt", gone=gone, label=label, options=[MINE])
+    return Reply.of(
+        "unbound.txt",
+        gone=gone,
+        label=label,
+        is_place=binding_id in {place.id for place in bound.places},
+        options=[MINE],
+    )
 
 
 def _id_of(name: str, bound: Bindings) -> str:
@@ -188,6 +195,19 @@ async def _streets(_: Inquiry, use: Services, answers: Answers) -> Sequence[Choi
     return [*(Choice(name, name) for name in names), Choice(NO_STREET, "不写街道")]
 
 
+def _street(text: str) -> str:
+    """Read a street or compound: in words, never a number somebody is known by, never a link."""
+    street = " ".join(text.split())
+    if len(street) > STREET_LENGTH:
+        raise InvalidInput(f"请只写到街道或小区，不超过 {STREET_LENGTH} 个字。", field="street")
+    has_words = re.search(r"[^\W\d_]", street)
+    if not has_words or re.search(r"[0-9A-Za-z]{6}|[<>]", street):
+        raise InvalidInput(
+            "请写街道或小区的名称，例如 园岭街道；不写请选最后一项。", field="street"
+        )
+    return street
+
+
 async def _finish_place(ask: Inquiry, use: Services, answers: Answers) -> Outcome:
     """Bind the place, or ask on: for the district if unknown, for the street if not said."""
     found = use.catalogue.find_region(answers["region"])
@@ -195,6 +215,8 @@ async def _finish_place(ask: Inquiry, use: Services, answers: Answers) -> Outcom
         return Begin(place_dialog, {"label": answers["label"], "wrong": "region"})
     region, said = found
     street = answers.get("street", said)
+    if "street" not in answers and street:
+        street = _street(street)
     if not street:
         return Begin(place_dialog, {"label": answers["label"], "region": region.code})
     label = next(name for name in get_args(PlaceLabel) if name == answers["label"])
@@ -230,7 +252,7 @@ place_dialog = router.dialog(
                 name="street",
                 prompt="bind_place_street.txt",
                 choices=_streets,
-                parse=str,
+                parse=_street,
                 # a place in words is looked up first; only a bare district asks for its street
                 skip=lambda answers: not answers["region"].isdigit(),
             ),

@@ -13,6 +13,7 @@ PAGE = 8  # one number stays free for the next page
 GUESSES = 5
 
 
+@router.text("返回", "上一步", "0")  # outside a dialog there is nothing else to go back to
 @router.always("菜单", "全部服务", "主菜单")
 async def menu(ask: Inquiry, use: Services) -> Reply:
     """List what the menu offers, in words, for whoever does not see its buttons."""

@@ -35,6 +35,8 @@ _ANY = "停水停电停气"
 _SAME = {"停燃气": "停气", "断气": "停气", "断水": "停水", "断电": "停电", "停水停电": _ANY}
 _WORD = "(停水停电停气|停水停电|停水|停电|停气|停燃气|断水|断电|断气)"
 _KIND_OF_PLACE = "(?:区|街道|新区|镇)"
+# a number or plate of somebody, a link: never repeated in an answer, and no place either
+_NO_PLACE = re.compile(r"[0-9A-Za-z]{6}|[<>]")
 PAGE = 3  # interruptions that fit into one message
 
 
@@ -175,10 +177,11 @@ async def _at(ask: Inquiry, use: Services, word: str, text: str, *, page: int = 
         names = _district_names(use)[:9]
         return Reply.of(
             "outage_unknown_place.txt",
-            place=text[:20],
             options=[Option(name, f"{word} {name}") for name in names],
         )
     region, rest = found
+    if _NO_PLACE.search(rest):
+        rest = ""
     return await _answer(ask, use, word, [_Place(region, rest)], page=page)
 
 
@@ -265,6 +268,7 @@ def _section(
     if not hits and place.rest and place.rest.split()[0] not in place.region.streets:
         hits, unnamed = _hits(announced, place.region.code, ""), True
     hits.sort(key=lambda hit: hit[0].order(now))
+    page = min(page, max(1, -(-len(hits) // size)))  # the list may have become shorter
     shown = hits[(page - 1) * size : page * size]
     return _Section(place, shown, max(0, len(hits) - page * size), unnamed and bool(hits))
 

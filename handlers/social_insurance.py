@@ -10,7 +10,7 @@ from bot.services import Services
 from domain.conversation import Option, Reply
 from domain.errors import InvalidInput
 from domain.masking import mask_openid
-from domain.records import YEARLY_KINDS, Insurance, SocialInsurance
+from domain.records import INSURANCE_KINDS, YEARLY_KINDS, Insurance, SocialInsurance
 
 router = Router("social_insurance", title="社保查询", example="社保")
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ async def gaps(ask: Inquiry, use: Services) -> Reply:
         "social_insurance_gaps.txt",
         record=record,
         gaps=[(line, missing) for line, missing in found if missing],
+        is_monthly=any(line.kind not in YEARLY_KINDS for line in record.insurances),
         count=MONTHS_SHOWN,
         options=[Option("返回社保总览", "社保")],
     )
@@ -125,9 +126,13 @@ def _line(record: SocialInsurance, wanted: str) -> Insurance:
         raise InvalidInput("没有查到您的参保险种，如有疑问请拨打 12333。")
     if not wanted:
         return record.insurances[0]
-    codes = next((codes for word, codes in ALIASES.items() if word in wanted), (wanted,))
     for line in record.insurances:
-        if line.title == wanted or line.kind in codes:
+        if wanted in (line.title, line.kind):
             return line
+    if wanted not in INSURANCE_KINDS.values():  # 居民养老保险 is not met by another 养老
+        codes = next((codes for word, codes in ALIASES.items() if word in wanted), ())
+        for line in record.insurances:
+            if line.kind in codes:
+                return line
     titles = "、".join(line.title for line in record.insurances)
     raise InvalidInput(f"您没有这个险种。您参加的有：{titles}。例如回复：社保明细 养老")

@@ -110,8 +110,11 @@ async def cancel_all(ask: Inquiry, use: Services) -> Reply:
 async def cancel_one(ask: Inquiry, use: Services) -> Reply:
     """Cancel the topic named, in the region named or everywhere."""
     words = re.sub(r"^(?:退订|取消订阅)[ :,]?", "", ask.text)
-    topic, rest = _topic(words, use.catalogue)
-    region = _region(rest, use.catalogue) if rest else None
+    try:
+        topic, rest = _topic(words, use.catalogue)
+        region = _region(rest, use.catalogue) if rest else None
+    except InvalidInput as error:
+        raise InvalidInput("没有找到这项订阅，请回复 退订 从列表里选。") from error
     gone = await use.subscriptions.unsubscribe(ask.account, ask.openid, topic.id, region)
     line = _line(Subscription(topic=topic.id, region=region), use.catalogue)
     again = Option("重新订阅", f"订阅 {line.words}")
@@ -217,6 +220,7 @@ def _topic_steps() -> Iterator[Step]:
             choices=_TopicChoices(number),
             parse=str,
             skip=_unless_more(TOPIC_STEPS[number - 1]) if number else None,
+            takes_words=True,
         )
 
 

@@ -30,6 +30,8 @@ PAGE = 4  # records that fit into one message
 COMMON_TYPES = ("02", "52", "01", "51", "07", "08", "15", "16", "23")
 _WORDS = r"(?:查违章|违章查询|交通违法查询|违章|交通违法|查交通违法)"
 _PLATE = r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使] ?[A-Za-z0-9]"
+# only what is a plate for certain: a mistyped one belongs to the question it answers
+_PLATE_ALONE = r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼] ?[A-HJ-NP-Za-hj-np-z][· -]?[DFdf]?\d{5}"
 _PAGE = re.compile(r"第(\d{1,2})页")
 
 
@@ -78,7 +80,9 @@ async def bound_vehicle(ask: Inquiry, use: Services) -> Outcome:
 
 
 @router.pattern(_WORDS + r"[ :,]?" + _PLATE + r".{3,40}")
+@router.pattern(_WORDS + r"[ :,]?[A-Za-z][·-]?[A-Za-z0-9]{5,6}(?: .{2,20})?")  # says: no province
 @router.pattern(_PLATE + r"[A-Za-z0-9·-]{4,7}[学警挂港澳]?(?: \d\d)? [A-Za-z0-9]{4,6}")
+@router.pattern(_PLATE_ALONE)
 async def in_one_line(ask: Inquiry, use: Services) -> Outcome:
     """Answer `违章 粤B12345 02 1234`; what is missing is asked for."""
     answers = parse_line(ask.argument)
@@ -117,7 +121,11 @@ async def _types(_: Inquiry, __: Services, answers: Answers) -> Sequence[Choice]
 
 
 async def _finish(ask: Inquiry, use: Services, answers: Answers) -> Outcome:
-    return await _show(ask, use, _asked(answers))
+    """Answer, or ask again for what does not belong to this plate."""
+    try:
+        return await _show(ask, use, _asked(answers))
+    except InvalidInput as error:
+        return Begin(dialog, {"plate": answers["plate"], "wrong": error.say})
 
 
 dialog = router.dialog(
@@ -166,6 +174,7 @@ async def _show(ask: Inquiry, use: Services, question: _Question, *, page: int =
     )
     # what wants something done comes first
     records = sorted(found.records, key=lambda record: not record.is_open)
+    page = min(page, max(1, -(-len(records) // PAGE)))
     shown = records[(page - 1) * PAGE : page * PAGE]
     return Reply.of(
         "traffic.txt",

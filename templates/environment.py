@@ -75,15 +75,10 @@ class Renderer:
         text = self._template(reply.template).render(reply.data).strip()
         if not reply.options:
             return text
-        lines = [
-            f"{number}. {option.label}"
-            for number, option in enumerate(reply.options, 1)
-        ]
+        lines = [f"{number}. {option.label}" for number, option in enumerate(reply.options, 1)]
         return "\n".join([text, "", "回复数字：", *lines])
 
-    def question(
-        self, reply: Reply, *, title: str, hint: str, can_go_back: bool
-    ) -> str:
+    def question(self, reply: Reply, *, title: str, hint: str, can_go_back: bool) -> str:
         """Render a dialog's question: a hint if the last answer did not fit, then how to leave."""
         ways = "回复 0 返回上一步，退出 结束" if can_go_back else "回复 退出 结束"
         parts = [hint, f"【{title}】{self.reply(reply)}", ways]

@@ -230,9 +230,7 @@ async def test_a_menu_tap_leaves_a_dialog(talk):
 
 
 async def test_recognised_voice_counts_as_text(talk):
-    assert (
-        await talk.hears(VoiceMessage, media_id="m", recognition="说甲。") == "听到说甲"
-    )
+    assert await talk.hears(VoiceMessage, media_id="m", recognition="说甲。") == "听到说甲"
 
 
 async def test_a_menu_key_nobody_knows_any_more_gets_the_fallback(talk):
@@ -251,9 +249,7 @@ async def test_an_unknown_event_is_answered_with_nothing(talk):
     assert await talk.hears(UnknownEvent, name="card_pass_check") == ""
 
 
-@pytest.mark.parametrize(
-    ("said", "number"), [("2", 2), ("２", 2), ("二", 2), ("第3个", 3)]
-)
+@pytest.mark.parametrize(("said", "number"), [("2", 2), ("２", 2), ("二", 2), ("第3个", 3)])
 def test_numbers_are_understood_however_they_are_written(said, number):
     assert chosen_number(normalise(said)) == number
 

@@ -9,7 +9,6 @@ from domain.access import Scope
 from web.api.base import KeyPage
 from web.api.models import NoticeAccepted, NoticeRequest
 
-
 NOTICES: Scope = "notices:write"
 
 
