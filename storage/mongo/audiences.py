@@ -1,10 +1,12 @@
 """Audiences in MongoDB (受众): how many are meant, and who, page by page in `_id` order.
 
 Every question is an equality on account, following, reachable and one key, so the index
-`audience` answers it in order and without the documents. Only an audience that joins topics or
-regions with tags has to look at documents, and only at those with the first kind of key.
+`audience` answers it in order and without the documents. Only pages of an audience that joins
+topics or regions with tags look at documents, and only at those with the first kind of key;
+counting such an audience walks the index once per kind and compares.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +22,7 @@ from storage.mongo.papers import subscriber_from
 from storage.mongo.people import SUBSCRIBERS, person_id
 
 COUNT_MILLISECONDS = 10_000
+WALK = 20_000  # index entries to a round trip when two kinds are compared
 
 Document = dict[str, Any]
 
@@ -27,15 +30,21 @@ Document = dict[str, Any]
 class MongoAudiences:
     """Questions about many people at once."""
 
-    def __init__(self, database: AsyncDatabase[Document], fields: FieldCipher) -> None:
+    def __init__(
+        self, database: AsyncDatabase[Document], fields: FieldCipher, *, walk: int = WALK
+    ) -> None:
         self._database = database
         self._subscribers = database[SUBSCRIBERS]
         self._fields = fields
+        self._walk = walk
 
     async def count(self, account: AccountId, audience: Audience) -> int:
         """Return how many people an audience means just now."""
         if audience.is_empty:
             return 0
+        groups = conditions(audience)
+        if len(groups) > 1 and not audience.openids:
+            return await self._count_joined([_living(account, keys) for keys in groups])
         # the plain command counts index entries; an aggregation would fetch every document
         answer = await self._database.command(
             "count",
@@ -45,6 +54,31 @@ class MongoAudiences:
             maxTimeMS=COUNT_MILLISECONDS,
         )
         return int(answer["n"])
+
+    async def _count_joined(self, filters: Sequence[Document]) -> int:
+        """Count who stands in all of several ordered walks over the index, in little memory."""
+        walks = [
+            self._subscribers.find(
+                filter_, {"_id": 1}, sort=[("_id", 1)], hint="audience", batch_size=self._walk
+            )
+            for filter_ in filters
+        ]
+        ahead: list[list[str]] = [[] for _ in walks]  # what each walk has seen beyond the bound
+        total = 0
+        while True:
+            for number, walk in enumerate(walks):
+                if not ahead[number]:
+                    ahead[number] = [document["_id"] for document in await walk.to_list(self._walk)]
+            if not all(ahead):
+                break
+            bound = min(ids[-1] for ids in ahead)
+            cuts = [bisect_right(ids, bound) for ids in ahead]
+            first, *others = (set(ids[:cut]) for ids, cut in zip(ahead, cuts, strict=True))
+            total += len(first.intersection(*others))
+            ahead = [ids[cut:] for ids, cut in zip(ahead, cuts, strict=True)]
+        for walk in walks:
+            await walk.close()
+        return total
 
     async def upper_bound(self, account: AccountId, audience: Audience) -> str | None:
         """Return the last `_id` of an audience, beyond which a broadcast does not look."""
@@ -111,15 +145,10 @@ def query(
     account: AccountId, audience: Audience, *, after: str | None = None, up_to: str | None = None
 ) -> Document:
     """Return the one indexed query an audience compiles to."""
-    first, *others = ({"$in": keys} if len(keys) > 1 else keys[0] for keys in conditions(audience))
-    filter_: Document = {
-        "account": account,
-        "following": True,
-        "reachable": True,
-        "keys": first,
-    }
+    first, *others = conditions(audience)
+    filter_ = _living(account, first)
     if others:
-        filter_["$and"] = [{"keys": other} for other in others]
+        filter_["$and"] = [{"keys": _one_of(keys)} for keys in others]
     ids: Document = {}
     if audience.openids:
         ids["$in"] = [person_id(account, openid) for openid in dict.fromkeys(audience.openids)]
@@ -130,6 +159,15 @@ def query(
     if ids:
         filter_["_id"] = ids
     return filter_
+
+
+def _living(account: AccountId, keys: Sequence[str]) -> Document:
+    """Return the filter of reachable followers with one of these keys."""
+    return {"account": account, "following": True, "reachable": True, "keys": _one_of(keys)}
+
+
+def _one_of(keys: Sequence[str]) -> Any:
+    return {"$in": list(keys)} if len(keys) > 1 else keys[0]
 
 
 def index_for(audience: Audience) -> str:

@@ -89,6 +89,19 @@ async def test_kinds_are_joined_by_and_values_by_or(people, audiences):
     assert await meant() == []
 
 
+async def test_two_kinds_are_compared_a_walk_at_a_time(people, mongo, fields):
+    """Counts must be right wherever one walk over the index ends inside the other's."""
+    audiences = MongoAudiences(mongo, fields, walk=3)
+    for number in range(20):
+        tags = ("elder",) if number % 3 == 0 else ()
+        await add(people, f"o{number:02}", WATER if number % 2 else POWER, tags=tags)
+
+    joined = Audience(topics=(WATER,), tags=("elder",))
+
+    assert await audiences.count(CITY, joined) == 3
+    assert await names(audiences, joined) == ["o03", "o09", "o15"]
+
+
 async def test_a_topic_for_a_region_is_not_another_topic_of_a_person_in_it(people, audiences):
     """Combined keys: water for Futian plus power for Nanshan is not water for Nanshan."""
     await people.edit(
