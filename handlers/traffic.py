@@ -29,9 +29,10 @@ router = Router("traffic", title="违章查询", example="违章 粤B12345 1234"
 PAGE = 4  # records that fit into one message
 COMMON_TYPES = ("02", "52", "01", "51", "07", "08", "15", "16", "23")
 _WORDS = r"(?:查违章|违章查询|交通违法查询|违章|交通违法|查交通违法)"
-_PLATE = r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使] ?[A-Za-z0-9]"
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+_PLATE = rf"[{_PROVINCES}使] ?[A-Za-z0-9]"
 # only what is a plate for certain: a mistyped one belongs to the question it answers
-_PLATE_ALONE = r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼] ?[A-HJ-NP-Za-hj-np-z][· -]?[DFdf]?\d{5}"
+_PLATE_ALONE = rf"[{_PROVINCES}] ?[A-HJ-NP-Za-hj-np-z][· -]?[DFdf]?\d{{5}}"
 _PAGE = re.compile(r"第(\d{1,2})页")
 
 

@@ -257,3 +257,31 @@ def test_numbers_are_understood_however_they_are_written(said, number):
 @pytest.mark.parametrize("said", ["10", "", "二十", "2路"])
 def test_what_is_not_one_of_nine_is_no_number(said):
     assert chosen_number(normalise(said)) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("停水\u200b", "停水"), ("停水\u202e 福田区", "停水 福田区"), ("1️⃣", "1"), ("？", "?")],
+)
+def test_what_nobody_sees_does_not_change_what_is_meant(typed, meant):
+    assert normalise(typed) == meant
+
+
+@pytest.mark.parametrize("text", ["？", "。。。", " ", "\u200b"])
+async def test_a_text_without_words_is_still_answered(talk, text):
+    assert await talk.says(text) == "没听懂"
+
+
+async def test_a_number_past_the_end_keeps_what_was_offered(talk):
+    await talk.says("选择")
+
+    assert await talk.says("5") == "请回复 1–2 中的一个数字。"
+    assert await talk.says("2") == "听到说乙"
+
+
+async def test_a_word_of_another_service_leaves_a_step_that_takes_any_text(talk):
+    await talk.says("公交")
+    await talk.says("1")
+
+    assert await talk.says("说甲") == "听到说甲"
+    assert talk.session.dialog is None

@@ -1,5 +1,7 @@
 """Binding in one line or step by step; everything shown masked, taken back with one number."""
 
+import pytest
+
 
 async def bound(citizen):
     return await citizen.use.bindings.list_(citizen.account, citizen.openid)
@@ -207,3 +209,40 @@ async def test_a_long_list_has_pages(citizen):
 
     await citizen.says("我的绑定")
     assert "家：福田区" in await citizen.says("6")
+
+
+@pytest.mark.parametrize(
+    "street", ["99", "停水", "张三 11010519491231002X", "很" * 41, "<a href='http://e'>x</a>"]
+)
+async def test_what_is_no_street_is_not_bound(citizen, street):
+    for words in ("绑定地点", "1", "2"):
+        await citizen.says(words)
+
+    answer = await citizen.says(street)
+
+    assert "绑定成功" not in answer
+    assert not (await citizen.use.bindings.list_(citizen.account, citizen.openid)).places
+
+
+async def test_a_link_in_the_one_line_form_is_not_bound(citizen):
+    assert "请写街道或小区的名称" in await citizen.says(
+        "绑定地点 家 福田区 <a href='http://e'>x</a>"
+    )
+
+
+async def test_a_services_word_is_not_taken_for_a_name(citizen):
+    for words in ("实名绑定", "1"):
+        await citizen.says(words)
+
+    assert "【社保查询】" in await citizen.says("社保")
+
+
+async def test_unbinding_a_place_does_not_claim_that_its_topics_stop(citizen):
+    await citizen.says("绑定地点 家 福田区 园岭街道")
+    await citizen.says("订阅 停水 福田区")
+
+    answer = await citizen.says("解绑 家")
+
+    assert "已解绑并删除" in answer
+    assert "订阅不受影响" in answer
+    assert "相关提醒已停止" not in answer

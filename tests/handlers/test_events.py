@@ -114,3 +114,19 @@ async def test_what_is_not_words_is_answered_with_a_way_on(citizen, message, hin
 
     assert hint in answer
     assert "1. " in answer
+
+
+async def test_a_picture_in_a_dialog_leaves_the_numbers_to_the_question(citizen):
+    await citizen.says("实名绑定")
+
+    answer = (await citizen.sends(ImageMessage(media_id="m", **envelope(citizen)))).text
+
+    assert "看不懂图片" in answer
+    assert "查看全部服务" not in answer
+    assert answer.endswith("1. 同意\n2. 不同意\n回复 退出 结束")
+
+
+async def test_a_follow_by_an_unknown_code_still_offers_ways_on(citizen):
+    answer = await citizen.follows("window_12")
+
+    assert "1. 查停水停电停气" in answer

@@ -210,7 +210,7 @@ async def test_an_older_answer_is_said_to_be_one(citizen, utilities):
 async def test_an_unknown_place_is_answered_with_the_districts(citizen, utilities):
     answer = await citizen.says("停电 火星")
 
-    assert "没有找到“火星”" in answer
+    assert "没有找到这个地方" in answer
     assert "2. 福田区" in answer
     await citizen.says("2")
     assert utilities.asked == [("power", "440304")]
@@ -264,3 +264,25 @@ async def test_questions_about_outages_are_left_to_the_robot(routes, question):
     found = routes.for_text(question)
 
     assert found is None or "outage" not in found.route.where
+
+
+@pytest.mark.parametrize(
+    "said", ["11010519491231002X", "粤B12345", '<a href="javascript:alert(1)">x</a>']
+)
+@pytest.mark.parametrize("where", ["", "福田区 "])
+async def test_what_is_no_place_is_never_repeated(citizen, utilities, where, said):
+    utilities.announced = [outage()]
+
+    answer = await citizen.says(f"停水 {where}{said}")
+
+    assert said[:6] not in answer
+    assert "<a" not in answer
+
+
+async def test_a_page_past_the_end_does_not_say_that_all_is_well(citizen, utilities):
+    utilities.announced = [outage()]
+
+    answer = await citizen.says("停水 福田区 第9页")
+
+    assert "园岭街道 百花二路" in answer
+    assert "目前没有" not in answer

@@ -196,3 +196,36 @@ async def test_questions_about_social_insurance_are_left_to_the_robot(citizen, r
     found = routes.for_text(question)
 
     assert found is None or "social_insurance" not in found.route.where
+
+
+async def test_each_of_two_pensions_opens_its_own_payments(bound, departments):
+    departments.social.answer = social_insurance(
+        insurances=(
+            Insurance(kind="110", state="suspended", months_total=75),
+            Insurance(kind="170", state="active", months_total=12),
+        )
+    )
+
+    assert "【居民养老保险】" in await bound.says("社保明细 居民养老保险")
+    assert "【职工养老保险】" in await bound.says("社保明细 养老")
+
+
+async def test_a_kind_the_person_does_not_have_is_not_met_by_another(bound):
+    assert "您没有这个险种" in await bound.says("社保明细 居民养老保险")
+
+
+async def test_who_draws_a_pension_is_not_told_of_gaps(bound, departments):
+    departments.social.answer = social_insurance(benefit=Benefit(since="202501", monthly=412_350))
+
+    answer = await bound.says("断缴")
+
+    assert "不用再缴费" in answer
+    assert "没有断缴" not in answer
+
+
+async def test_kinds_paid_by_the_year_have_no_missing_months(bound, departments):
+    departments.social.answer = social_insurance(
+        insurances=(Insurance(kind="390", state="active", months_total=60),)
+    )
+
+    assert "按年缴费，没有按月断缴" in await bound.says("断缴")

@@ -179,3 +179,17 @@ async def test_a_scanned_code_offers_and_does_not_subscribe_by_itself(citizen):
 
 async def test_a_code_of_a_topic_that_is_gone_says_so(citizen):
     assert "无法识别" in await citizen.scans("topic:gone.topic")
+
+
+async def test_a_number_past_the_end_of_the_topics_is_asked_again(citizen):
+    for words in ("订阅", "9"):
+        await citizen.says(words)
+
+    answer = await citizen.says("9")
+
+    assert "请回复 1–5 中的一个数字" in answer
+    assert "1. 惠企政策" in answer
+
+
+async def test_an_unknown_topic_cannot_be_cancelled_and_the_list_is_named(citizen):
+    assert "请回复 退订 从列表里选" in await citizen.says("退订 彩票")

@@ -220,3 +220,32 @@ async def test_questions_about_violations_are_left_to_the_robot(routes, question
     found = routes.for_text(question)
 
     assert found is None or "traffic" not in found.route.where
+
+
+async def test_a_page_past_the_end_shows_the_last_one(citizen, police):
+    police.records = tuple(violation() for _ in range(5))
+
+    assert "5）" in await citizen.says("违章 粤B12345 1234 第9页")
+
+
+@pytest.mark.parametrize("plate", ["粤B12345", "粤b·12345", "粤BD12345"])
+async def test_a_plate_alone_is_asked_about(citizen, plate):
+    assert "【违章查询】请选择号牌种类" in await citizen.says(plate)
+
+
+async def test_a_plate_without_its_province_is_answered_with_a_hint(citizen):
+    assert "请连同省份简称一起写" in await citizen.says("违章 B12345 1234")
+
+
+async def test_after_wrong_digits_the_dialog_asks_again(citizen, police):
+    police.error = InvalidInput("车牌、号牌种类与发动机号后四位对不上")
+    for words in ("违章", "粤B12345", "1"):
+        await citizen.says(words)
+
+    answer = await citizen.says("0000")
+
+    assert "对不上" in answer
+    assert "请选择号牌种类" in answer
+    police.error = None
+    await citizen.says("1")
+    assert "数据来源" in await citizen.says("1234")
