@@ -29,7 +29,9 @@ def test_the_page_adds_a_handler_a_template_and_a_test_and_edits_nothing():
     files = files_of_the_page()
 
     assert [path.split("/")[0] for path in files] == ["handlers", "templates", "tests"]
-    assert not [path for path in files if (ROOT / path).exists()]
+    # whoever practises in this very folder has them there as they stand on the page
+    present = {path: (ROOT / path).read_text("utf-8") for path in files if (ROOT / path).exists()}
+    assert present.items() <= files.items()
 
 
 @pytest.fixture(scope="module")
