@@ -9,7 +9,8 @@ Errors are caught by branch here and nowhere else in the conversation. What happ
 - it fails: a sentence with a reference number; the session stays as it was
 - Redis is away: an apology at once; the handler does not run, for nothing would keep it single
 - the process is killed: the lease runs out, and the next repeat of the push runs the handler
-- events that nobody waits for fail: `NotProcessed` (503), so that WeChat sends them again
+- events that nobody waits for fail: `NotProcessed` (503), so that WeChat sends them again,
+  unless nothing is kept of them
 """
 
 import asyncio
@@ -55,22 +56,21 @@ LONGEST = 30.0  # seconds a message may take in all
 GRACE = 5.0  # seconds running messages get when the process stops
 SEND_PATIENCE = 10.0
 _POLL = 0.03
-_LAST_MOMENT = 0.4  # an answer that is being stored at the deadline is worth this wait
+_LAST_MOMENT = 0.4  # what is being stored at the deadline, answer or notice, may take this long
 
 SendText = Callable[[AccountId, OpenId, str], Awaitable[None]]
 
-# answered with nothing and waited for by nobody: no queue, no session
-_QUIET = (
-    AuthorizationChange,
+# nothing is kept of them: without Redis they pass by rather than be sent again
+_PASSING = (
     Certification,
-    ConsentEvent,
     DeskSession,
     LocationReport,
     MenuView,
     PublishReceipt,
-    Unfollow,
     UnknownEvent,
 )
+# answered with nothing and waited for by nobody: no queue, no session
+_QUIET = (*_PASSING, AuthorizationChange, ConsentEvent, Unfollow)
 
 
 class NotProcessed(ServiceError):
@@ -91,6 +91,7 @@ class _Run:
     lost: bool = False  # another process took the message over
     token: str = ""  # of the late result, once a notice was decided on
     told: asyncio.Event = field(default_factory=asyncio.Event)  # the notice is stored
+    shown: bool = False  # the result lies behind the link
     beating: asyncio.Task[None] | None = None
 
 
@@ -138,6 +139,8 @@ class Dispatcher:
         try:
             answer = await self._answer(message, deadline, quiet=quiet)
         except StoreAway as error:
+            if isinstance(message, _PASSING):
+                return Answer.nothing()
             if quiet:
                 raise NotProcessed(str(error)) from error
             return self._sentences.apology(message, error, "store")
@@ -198,12 +201,13 @@ class Dispatcher:
         link = self._sentences.link(message.account, run.token)
         notice = self._sentences.said(Reply.of("slow.txt", link=link))
         try:
-            await self._late_results.announce(message.account, run.token)
-            lost = await self._guards.notice(run.ticket, notice)
+            async with asyncio.timeout(_LAST_MOMENT):
+                await self._late_results.announce(message.account, run.token)
+                lost = await self._guards.notice(run.ticket, notice)
             if lost and lost.answer:
                 return lost.answer
-        except StoreAway as error:
-            log.error("late.not_announced", extra=about(message, reason=str(error)))  # noqa: TRY400
+        except (StoreAway, TimeoutError) as error:
+            log.error("late.not_announced", extra=about(message, reason=repr(error)))  # noqa: TRY400
             return self._sentences.said(Reply.of("slow.txt", link=None))
         finally:
             run.told.set()
@@ -320,6 +324,7 @@ class Dispatcher:
         await run.told.wait()
         run.answer = answer = self._sentences.late_form(answer)
         await self._late_results.put(message.account, run.token, answer.text)
+        run.shown = True
         await self._guards.finish(run.ticket, answer, change=change, session=sealed)
         if not await self._windows.take(message.account, message.openid, self._clock.now()):
             LATE_SENT.labels("link_only").inc()
@@ -337,7 +342,7 @@ class Dispatcher:
     async def _give_up(self, run: _Run) -> None:
         """Free the message, or say behind the link that its result will not come."""
         try:
-            if run.token:
+            if run.token and not run.shown:
                 await run.told.wait()
                 text = self._sentences.said(Reply.of("interrupted.txt")).text
                 await self._late_results.put(run.message.account, run.token, text)

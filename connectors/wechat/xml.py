@@ -1,7 +1,8 @@
 """The XML of a push, read flat by expat: no DTD, no entities, bounded depth and size.
 
 Names are matched without case and repeated elements are lists, because the platform is not
-strict about either. 6 µs for an ordinary message.
+strict about either. Citizens type control characters that XML forbids; a blank is read in
+their place, so that the text is answered like any other. 6 µs for an ordinary message.
 """
 
 import re
@@ -10,6 +11,10 @@ from typing import Any
 
 MAX_DEPTH = 12
 MAX_ELEMENTS = 2000
+# replaced, never removed: what stood on both sides must not join to `]]>`; NUL stays forbidden
+_CONTROLS = bytes({*range(1, 32)} - {*b"\t\n\r"})
+_TO_BLANKS = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+_NO_CHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # U+FFFE and U+FFFF
 
 
 class Malformed(Exception):
@@ -74,6 +79,9 @@ def parse(body: bytes) -> Fields:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.characters
     parser.StartDoctypeDeclHandler = _refuse_doctype
+    body = body.translate(_TO_BLANKS)
+    for forbidden in _NO_CHARACTERS:
+        body = body.replace(forbidden, b" ")
     try:
         parser.Parse(body, True)
     except ExpatError as error:

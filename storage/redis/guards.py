@@ -118,9 +118,13 @@ class Guards:
 
     async def notice(self, ticket: Ticket, answer: Answer) -> Lost | None:
         """Store an answer for repeats while the work goes on."""
-        lost = await self._settled(ticket, self._sealed(ticket, answer), release=False)
-        if lost is None:
-            ticket.noticed = True
+        ticket.noticed = True  # before asking: a beat that follows at once must not seem lost
+        stored = False
+        try:
+            lost = await self._settled(ticket, self._sealed(ticket, answer), release=False)
+            stored = lost is None
+        finally:
+            ticket.noticed = stored
         return lost
 
     async def finish(

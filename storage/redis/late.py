@@ -20,7 +20,7 @@ from storage.redis.scripts import asked
 from storage.redis.sealing import Sealer
 
 LIFE = timedelta(hours=24)
-PENDING = timedelta(seconds=45)  # longer than the longest handler, 30 s
+PENDING = timedelta(seconds=65)  # longer than the longest turn and handler, 30 s each
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from domain.conversation import (
     ConsentItem,
     Inbound,
     MenuClick,
+    MenuView,
     TemplateReceipt,
     TextMessage,
     Unfollow,
@@ -353,6 +354,35 @@ async def test_stopping_waits_then_gives_up_what_still_runs(town):
     assert await town.process().handle(town.text(1)) == Answer("text", "好")
 
 
+async def test_stopping_while_a_result_is_sent_leaves_it_behind_the_link(town):
+    town.outbox.hangs = asyncio.Event()
+    gate = town.talk.answerer = Gate("结果")
+    process = town.process(grace=0.1)
+    notice = await process.handle(town.text())
+    gate.open.set()
+    async with asyncio.timeout(3):
+        await town.outbox.hangs.wait()
+
+    await process.aclose()
+
+    assert (await town.late.get(CITY, town.late_token(notice.text))).text == "结果"
+
+
+async def test_the_notice_is_in_time_though_redis_hangs(town, redis):
+    gate = town.talk.answerer = Gate("结果")
+    running = asyncio.create_task(town.process().handle(town.text()))
+    await gate.entered.wait()
+    await redis.client_pause(1200)
+
+    async with asyncio.timeout(1):  # the test's patience 0.25 s and the last moment's 0.4 s
+        notice = await running
+    gate.open.set()
+    await town.settle()
+
+    assert "正在为您查询" in notice.text
+    assert town.outbox.sent == [(PERSON, "结果")]
+
+
 # --- failures -------------------------------------------------------------------------------
 
 
@@ -428,6 +458,18 @@ async def test_without_redis_an_event_is_sent_again_by_wechat(town, settings, cl
 
     with pytest.raises(NotProcessed):
         await dispatcher.handle(town.made(Unfollow))
+    await gone.aclose()
+
+
+async def test_without_redis_an_event_that_leaves_no_trace_passes_by(
+    town, settings, clock, tmp_path
+):
+    gone = Redis(unix_socket_path=str(tmp_path / "none.sock"))
+    dispatcher = make_dispatcher(gone, settings, clock, town.talk, town.outbox)
+
+    view = town.made(MenuView, target="https://example.org/", menu_id="", is_mini_program=False)
+
+    assert await dispatcher.handle(view) == Answer.nothing()
     await gone.aclose()
 
 

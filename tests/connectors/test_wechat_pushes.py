@@ -377,3 +377,21 @@ def test_a_time_that_is_none_is_malformed(at):
 def test_hostile_xml_is_malformed(body):
     with pytest.raises(Malformed):
         parse(body)
+
+
+@pytest.mark.parametrize("odd", ["\x01", "\x08", "\x0b", "\x1f", "\ufffe", "\uffff"])
+def test_a_character_that_xml_forbids_is_read_as_a_blank(odd):
+    body = f"<xml><Content><![CDATA[停水{odd}福田区😀\ue056]]></Content></xml>".encode()
+
+    assert parse(body).text("content") == "停水 福田区😀\ue056"
+
+
+@pytest.mark.parametrize("odd", ["\x01", "\x1f", "\ufffe", "\uffff"])
+def test_a_forbidden_character_hides_no_end_of_a_text(odd):
+    typed = f"]]{odd}></Content><MsgId>1</MsgId><Content><![CDATA["
+    body = f"<xml><Content><![CDATA[{typed}]]></Content><MsgId>2</MsgId></xml>".encode()
+
+    fields = parse(body)
+
+    assert fields.word("msgid") == "2"
+    assert fields.text("content") == typed.replace(odd, " ")

@@ -160,6 +160,19 @@ async def test_a_notice_answers_repeats_while_the_work_goes_on(guards):
     assert (following.before, following.session) == (0, b"s")
 
 
+async def test_a_beat_beside_a_notice_keeps_the_place(guards):
+    first = await claimed(guards, 1)
+    second = await claimed(guards, 2)
+
+    _, alive = await asyncio.gather(
+        guards.notice(first, Answer("text", "稍等")), guards.beat(first)
+    )
+
+    assert alive
+    assert await guards.wait(second)
+    assert second.before == 1  # the first is still at work
+
+
 async def test_a_beat_after_the_end_leaves_no_ghost_in_the_queue(guards):
     ticket = await claimed(guards, 1)
     await guards.notice(ticket, Answer("text", "wait"))

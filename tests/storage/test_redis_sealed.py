@@ -77,7 +77,7 @@ async def test_a_promise_that_was_not_kept_is_lost(redis, sealer, clock):
     token = late.new_token()
     await late.announce(CITY, token)
 
-    clock.advance(60)
+    clock.advance(66)
 
     assert await late.get(CITY, token) == LateResult("lost")
 

@@ -1,5 +1,6 @@
 """A running web server on a small context: real inboxes, dispatcher, Redis and templates."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,8 +53,12 @@ class Outbox:
 
     sent: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
+    hangs: asyncio.Event | None = None  # set when a message is being sent, for ever
 
     async def send(self, account: AccountId, openid: OpenId, text: str) -> None:
+        if self.hangs:
+            self.hangs.set()
+            await asyncio.Event().wait()
         if self.fails:
             raise self.fails
         self.sent.append((openid, text))
