@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from bot.dialog import Begin, Choice, Dialog, Outcome, Step
 from bot.inquiry import Inquiry
+from bot.presence import Presence
 from bot.router import Match, Routes
 from bot.services import Services
 from bot.session import Session
@@ -30,6 +31,7 @@ from domain.conversation import (
 from domain.errors import CitizenError, InvalidInput
 from templates.environment import Renderer
 
+_SIGNS_OF_LIFE = (TextMessage, VoiceMessage, MenuClick, Scan)
 BACK_WORDS = frozenset({"返回", "上一步", "0"})
 _NUMERALS = {
     "一": 1,
@@ -70,13 +72,22 @@ def chosen_number(text: str) -> int | None:
 class Conversation:
     """The talk with citizens, for every account of the installation."""
 
-    def __init__(self, routes: Routes, services: Services, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        services: Services,
+        renderer: Renderer,
+        presence: Presence | None = None,
+    ) -> None:
         self._routes = routes
         self._services = services
         self._renderer = renderer
+        self._presence = presence
 
     async def answer(self, message: Inbound, session: Session) -> Answer:
         """Answer one message, changing the session in place."""
+        if self._presence and isinstance(message, _SIGNS_OF_LIFE):
+            await self._presence.note(message)
         turn = _Turn(self._routes, self._services, self._renderer, message, session)
         return await turn.run()
 

@@ -8,6 +8,7 @@ import aiohttp
 
 from bot.conversation import Conversation
 from bot.dispatcher import Dispatcher
+from bot.presence import Presence
 from bot.router import Routes
 from bot.services import Services
 from config.catalogue import Catalogue, load_catalogue
@@ -107,7 +108,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             await platforms[account].send_text(openid, text)
 
         dispatcher = Dispatcher(
-            Conversation(routes, services, renderer),
+            Conversation(routes, services, renderer, Presence(subscriptions.heard_from)),
             stores.guards,
             stores.sessions,
             stores.windows,

@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from domain.broadcast import Audience
+from domain.ids import AccountId, OpenId, TopicId
+from domain.people import Subscription
 from tests.support.town import Town
 from tests.support.waiting import cards, delivered
 
@@ -95,3 +98,17 @@ async def test_a_notice_reaches_whoever_bound_its_vehicle_and_nobody_twice(town:
     assert "粤B****5" in str(card)
     assert "粤B12345" not in str(card)
     assert (await town.read("sends", account=account))["total"] == 1
+
+
+async def test_whoever_could_not_be_reached_is_again_after_writing(town: Town):
+    account, openid = AccountId("plain"), OpenId(OPENID)
+    meant = Audience(topics=(TopicId("fuel.price"),))
+    people = town.ctx.subscriptions
+    await people.follow(account, openid, town.ctx.clock.now())
+    await people.subscribe(account, openid, Subscription(topic=TopicId("fuel.price")))
+    await people.mark_unreachable(account, openid, "43004")
+    assert await town.ctx.audiences.count(account, meant) == 0
+
+    await town.says("plain", OPENID, "菜单")
+
+    assert await town.ctx.audiences.count(account, meant) == 1
