@@ -115,7 +115,8 @@ async def _listening(
         yield
     finally:
         server.stop()
-        # the open connections' answers are finished by the dispatcher, which closes after us
+        await ctx.dispatcher.aclose()  # what is being worked on is still answered
+        await asyncio.sleep(0)  # those answers are written in the turn that ends their tasks
         async with asyncio.timeout(STOP_SECONDS):
             await server.close_all_connections()
 
