@@ -46,7 +46,7 @@ async def test_a_pending_answer_refreshes_by_itself_until_it_is_there(ctx, get):
 async def test_an_answer_that_was_lost_says_what_to_do(ctx, get, clock):
     token = ctx.late_results.new_token()
     await ctx.late_results.announce(CITY, token)
-    clock.advance(60)
+    clock.advance(90)
 
     _, text, _ = await get(f"/h5/city/late/{token}")
 
