@@ -35,6 +35,8 @@ async def run_demo(settings: Settings, port: int) -> None:
         keep_running(demo, log_restart),
         open_context(demo) as ctx,
     ):
+        for each in demo.accounts:  # this platform knows nothing of an earlier one's tokens
+            await ctx.stores.tokens.forget(each.app_id)
         world = World.from_settings(
             demo.accounts, callback_base=demo.server.public_url, menu=ctx.catalogue.menu
         )

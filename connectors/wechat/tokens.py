@@ -32,7 +32,7 @@ from domain.delivery import SendFailed
 from domain.errors import ServiceError
 
 RENEW_BEFORE = timedelta(seconds=300)  # from here on the platform hands out the next token
-MIN_GAP = timedelta(seconds=60)  # between two token calls of all processes
+MIN_GAP = timedelta(seconds=60)  # after a replacement, until the next one, over all processes
 FORCED_GAP = timedelta(minutes=75)
 LEASE = timedelta(seconds=8)  # longer than the token call's own time-out
 POLL_SECONDS = 0.05
@@ -71,6 +71,7 @@ class AccessToken:
     expires_at: datetime
     forced_at: datetime | None = None
     suspect: bool = False
+    replacing: bool = False  # fetched because its forerunner was rejected
 
     @property
     def renew_at(self) -> datetime:
@@ -167,7 +168,8 @@ class TokenKeeper:
                 trouble.failure,
                 retry_after=self._quiet_until - now,
             )
-        if stored is not None and rejected is not None and now < stored.fetched_at + MIN_GAP:
+        just_replaced = stored is not None and stored.replacing
+        if stored and rejected and just_replaced and now < stored.fetched_at + MIN_GAP:
             raise SendFailed(
                 40001,
                 "the platform rejects an access_token it has just given us; does another "
@@ -200,6 +202,7 @@ class TokenKeeper:
             expires_at=now + timedelta(seconds=_seconds(answer)),
             forced_at=now if force else forced_at,
             suspect=value == rejected,
+            replacing=rejected is not None,
         )
         log.log(
             logging.ERROR if fresh.suspect else logging.INFO,
@@ -283,6 +286,7 @@ def _to_bytes(token: AccessToken) -> bytes:
             "expires_at": token.expires_at.timestamp(),
             "forced_at": token.forced_at.timestamp() if token.forced_at else None,
             "suspect": token.suspect,
+            "replacing": token.replacing,
         }
     )
 
@@ -297,6 +301,7 @@ def _from_bytes(content: bytes) -> AccessToken | None:
             expires_at=_moment(stored["expires_at"]),
             forced_at=_moment(stored["forced_at"]) if stored["forced_at"] else None,
             suspect=stored["suspect"],
+            replacing=stored["replacing"],
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         log.warning("wechat.token.unreadable", extra={"reason": "stored by another version?"})

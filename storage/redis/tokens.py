@@ -46,3 +46,8 @@ class RedisTokens:
     async def release(self, app_id: str, claim: str) -> None:
         """Let the next one renew."""
         await self._release([self.claim_prefix + app_id], claim)
+
+    async def forget(self, app_id: str) -> None:
+        """Drop the stored token: for a platform that was born anew, as a sandbox's is."""
+        async with asked():
+            await self._redis.delete(self.prefix + app_id, self.claim_prefix + app_id)

@@ -161,19 +161,31 @@ async def test_many_rejected_sends_of_one_process_make_one_token_call(
     assert len(platform.calls(PATH)) == 2
 
 
-async def test_a_token_rejected_right_after_it_was_given_is_not_renewed_again(
+async def test_a_token_rejected_right_after_it_was_given_is_replaced_at_once(
     new_keeper: NewKeeper, platform: WeChatStub, clock: FakeClock
 ) -> None:
     keeper = new_keeper()
     await keeper.token()
     clock.advance(10)
 
+    assert await keeper.replace("token-1") == "token-2"
+    assert len(platform.calls(PATH)) == 2
+
+
+async def test_a_replacement_rejected_at_once_is_not_replaced_again_so_soon(
+    new_keeper: NewKeeper, platform: WeChatStub, clock: FakeClock
+) -> None:
+    keeper = new_keeper()
+    await keeper.token()
+    await keeper.replace("token-1")
+    clock.advance(10)
+
     with pytest.raises(SendFailed) as caught:
-        await keeper.replace("token-1")
+        await keeper.replace("token-2")
 
     assert caught.value.failure == "retry_later"
     assert caught.value.retry_after == timedelta(seconds=50)
-    assert len(platform.calls(PATH)) == 1
+    assert len(platform.calls(PATH)) == 2
 
 
 async def test_force_is_used_only_for_a_token_that_was_reissued_and_rejected_again(
