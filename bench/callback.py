@@ -1,7 +1,7 @@
 """Messages in: a signed text message from a citizen to the answer they read.
 
-The bare server answers one word and does nothing else. WeRoBot checks a signature, loads and
-saves a session in SQLite and answers a fixed text. Ours does everything it does for citizens:
+The bare server answers one word and does nothing else. WeRoBot decrypts, loads and saves
+a session in SQLite, answers a fixed text and encrypts it: the same safe mode as ours. Ours does everything it does for citizens:
 decryption and both signatures, the guard against repeated pushes, the citizen's lock, the
 session, routing, a handler, its template, encryption, on a real MongoDB and a real Redis; once
 with a text that needs no database, once with one for which MongoDB is asked and a dialog begun.
@@ -111,7 +111,7 @@ async def _bare(plan: Plan) -> AsyncIterator[Contender]:
 async def _robot(plan: Plan) -> AsyncIterator[Contender]:
     port = free_port()
     folder = _folder(plan, "robot")  # its SQLite file is written where it runs
-    platform = Platform(Account(), "/", safe=False)
+    platform = Platform(Account(), "/", safe=True)
 
     def accepts(body: bytes, openid: str) -> None:
         fields = platform.open(body)
@@ -125,7 +125,7 @@ async def _robot(plan: Plan) -> AsyncIterator[Contender]:
         log=plan.folder / "robot.log",
         folder=folder,
     ) as running:
-        yield Contender("WeRoBot, plain mode, SQLite", running, platform, PLAIN.says, accepts)
+        yield Contender("WeRoBot, safe mode, SQLite", running, platform, PLAIN.says, accepts)
 
 
 @asynccontextmanager

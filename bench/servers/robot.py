@@ -1,4 +1,4 @@
-"""WeRoBot on Tornado and uvloop as its documentation sets it up: SQLite sessions, plain mode."""
+"""WeRoBot on Tornado and uvloop as its documentation sets it up: SQLite sessions, safe mode."""
 
 import asyncio
 import sys
@@ -19,7 +19,10 @@ def answer(_message: TextMessage) -> str:
     return ANSWER
 
 
-robot = WeRoBot(token=Account().token)
+account = Account()
+robot = WeRoBot(
+    token=account.token, encoding_aes_key=account.aes_key, app_id=account.app_id
+)
 robot.add_handler(answer, type="text")
 
 
