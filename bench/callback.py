@@ -1,10 +1,11 @@
 """Messages in: a signed text message from a citizen to the answer they read.
 
-The bare server answers one word and does nothing else. WeRoBot decrypts, loads and saves
-a session in SQLite, answers a fixed text and encrypts it: the same safe mode as ours. Ours does everything it does for citizens:
-decryption and both signatures, the guard against repeated pushes, the citizen's lock, the
-session, routing, a handler, its template, encryption, on a real MongoDB and a real Redis; once
-with a text that needs no database, once with one for which MongoDB is asked and a dialog begun.
+The bare server answers one word and does nothing else. WeRoBot decrypts, loads and saves a
+session in SQLite, answers a fixed text and encrypts it, in the same safe mode as ours. Ours does
+everything it does for citizens: decryption and both signatures, the guard against repeated
+pushes, the citizen's lock, the session, routing, a handler, its template, encryption, on a real
+MongoDB and a real Redis; once with a text that needs no database, once with one for which
+MongoDB is asked and a dialog begun.
 """
 
 import random
