@@ -20,9 +20,7 @@ def answer(_message: TextMessage) -> str:
 
 
 account = Account()
-robot = WeRoBot(
-    token=account.token, encoding_aes_key=account.aes_key, app_id=account.app_id
-)
+robot = WeRoBot(token=account.token, encoding_aes_key=account.aes_key, app_id=account.app_id)
 robot.add_handler(answer, type="text")
 
 

@@ -11,7 +11,7 @@ import pytest
 CONTENDERS = {
     "callback": [
         "bare Tornado, one word",
-        "WeRoBot, plain mode, SQLite",
+        "WeRoBot, safe mode, SQLite",
         "ours, safe mode",
         "ours, MongoDB asked too",
     ],
