@@ -108,7 +108,7 @@ class PushSettings(_Section):
     per_second: int = Field(200, ge=1, le=100_000)
     quiet_hours: HourRange = (time(22), time(7))
     batch_size: int = Field(500, ge=1, le=5_000)
-    sub_chunk: int = Field(25, ge=1, le=500)
+    sub_chunk: int = Field(50, ge=1, le=500)
     concurrency: int = Field(8, ge=1, le=256)  # sub-chunks in flight per process
     lease_seconds: float = Field(10.0, ge=1, le=300)
 

@@ -1,6 +1,6 @@
 """Recovery (恢复): finds what a dead process, a flushed Redis or a lost message has left behind.
 
-`tick` is called every second by each scheduler process, on its own timer and whether or not
+`tick` is called every half second by each push process, on its own timer and whether or not
 there is traffic. Every step is safe to repeat and safe beside another process doing the same.
 """
 

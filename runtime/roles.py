@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MakeApp = Callable[[AppContext], Application]
 ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
-RECOVER_EVERY = timedelta(seconds=1)
+RECOVER_EVERY = timedelta(milliseconds=500)
 STOP_SECONDS = 5.0  # leases are given back within this
 
 

@@ -20,8 +20,10 @@ from pymongo.errors import BulkWriteError
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Batch, Chunk, NewBatch, Totals, batch_id, first_chunks
+from storage.mongo.joined import JoinedWrites
 
 Document = dict[str, Any]
+Lease = tuple[str, str, int]  # batch, owner, attempt: what fences a worker's writes
 SEPARATOR = "\n"
 DUPLICATE = 11000
 MAX_STALLS = 5  # leases in a row without any progress
@@ -62,6 +64,7 @@ class MongoLedger:
         self._batches = database[self.collection]
         self._people = database[self.people_collection]
         self._chunk_size = chunk_size
+        self._writes: JoinedWrites[Lease] = JoinedWrites(self._update)
 
     async def create_indexes(self) -> None:
         """Create the indexes of both collections."""
@@ -295,21 +298,19 @@ class MongoLedger:
     # --- documents ------------------------------------------------------------------------
 
     async def _write(self, batch: Batch, update: Document, guard: Document | None = None) -> None:
+        """Make a fenced update, together with others of the same batch that come meanwhile."""
         if batch.lost:
             raise LeaseLost(batch.id)
-        result = await self._batches.update_one(
-            {
-                "_id": batch.id,
-                "owner": batch.owner,
-                "attempt": batch.attempt,
-                "state": "leased",
-                **(guard or {}),
-            },
-            update,
-        )
-        if result.matched_count != 1:
+        lease = (batch.id, batch.owner, batch.attempt)
+        if not await self._writes.make(lease, guard or {}, update):
             batch.lost = True
             raise LeaseLost(batch.id)
+
+    async def _update(self, lease: Lease, guard: Document, update: Document) -> bool:
+        _id, owner, attempt = lease
+        fence = {"_id": _id, "owner": owner, "attempt": attempt, "state": "leased"}
+        result = await self._batches.update_one(fence | guard, update)
+        return result.matched_count == 1
 
     def _document(self, batch: NewBatch, list_id: ObjectId) -> Document:
         document: Document = {
