@@ -4,13 +4,13 @@ do in a chat, said honestly with hall, hours and hotline."""
 import logging
 from datetime import date, datetime, time
 
-import chinese_calendar
-
 from bot.inquiry import Inquiry
 from bot.router import Router
 from bot.services import Services
+from config.workdays import national_calendar
 from domain.clock import in_beijing
 from domain.conversation import HandOver, Option, Reply
+from domain.workdays import Provisional
 
 router = Router("controls")
 log = logging.getLogger(__name__)
@@ -78,8 +78,7 @@ def is_desk_open(moment: datetime) -> bool:
 
 
 def _is_working_day(day: date) -> bool:
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:  # next year's holidays are not published yet
+    calendar = national_calendar()
+    if not calendar.covers(day.year):  # next year's holidays are not published yet
         log.warning("calendar.missing", extra={"year": day.year})
-        return day.weekday() < 5
+    return Provisional(calendar).is_workday(day)

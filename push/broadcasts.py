@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BEFORE_START: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
 _TICK = timedelta(seconds=1)
+PAUSED: tuple[BroadcastState, ...] = ("paused",)
 RUNNING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
 
 
@@ -162,9 +163,11 @@ class Broadcasts:
         return await self._switch(broadcast_id, account, "pause", reason)
 
     async def resume(
-        self, broadcast_id: BroadcastId, account: AccountId | None = None
+        self, broadcast_id: BroadcastId, account: AccountId | None = None, *, revive: bool = True
     ) -> Broadcast:
-        """Go on where it stopped."""
+        """Go on where it stopped; with `revive` its dead batches get another chance too."""
+        if revive:
+            await self._revive(await self._get(broadcast_id, account))
         return await self._switch(broadcast_id, account, "resume", "")
 
     async def cancel(
@@ -180,6 +183,14 @@ class Broadcasts:
             await self._tell_ring(moved, "pause", self._clock.now())
 
     # --- inside ---------------------------------------------------------------------------
+
+    async def _revive(self, broadcast: Broadcast) -> None:
+        """Make dead batches ready; nobody reads them before the broadcast goes on."""
+        now = self._clock.now()
+        await self._ledger.revive(broadcast.id, now)
+        if broadcast.cron:
+            for child in await self._store.list_children(broadcast.id, PAUSED):
+                await self._ledger.revive(child.id, now)
 
     async def _switch(
         self,
@@ -233,8 +244,6 @@ class Broadcasts:
         self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], now: datetime
     ) -> None:
         """Spare the workers useless reading; without Redis the ledger alone is enough."""
-        if verb == "resume":
-            await self._ledger.revive(broadcast.id, now)
         if broadcast.kind == "notice":
             return  # its queue is shared with other notices
         queue = queue_of(broadcast.account, broadcast.id)

@@ -14,6 +14,7 @@ from domain.ids import BroadcastId
 from push.broadcasts import Broadcasts
 from push.chunks import Chunks
 from push.closing import LISTS_KEPT, Closer
+from push.dead import reason_of
 from push.jobs import Jobs
 from push.receipts import Receipts
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -63,7 +64,7 @@ class Recovery:
                 "lease.expired", extra={"batches": expired, "reason": "they are rung again"}
             )
         for batch, broadcast in await self._ledger.bury(now):
-            reason = f"batch {batch} was begun again and again without progress"
+            reason = reason_of(batch)
             log.error("batch.dead", extra={"batch": batch, "reason": reason})
             await self._broadcasts.pause_by_itself(broadcast, reason=reason)
         try:

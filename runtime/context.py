@@ -22,6 +22,7 @@ from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
 from handlers import discover
 from push.broadcasts import Broadcasts
+from push.dead import DeadBatches
 from push.fanout import Fanout
 from push.notices import Notices
 from push.receipts import Receipts
@@ -53,6 +54,7 @@ class AppContext:
     bindings: BindingService
     audiences: Audiences
     broadcasts: Broadcasts
+    dead: DeadBatches
     notices: Notices
     fanout: Fanout
     receipts: Receipts
@@ -92,6 +94,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             audiences,
             clock,
             batch_size=settings.push.batch_size,
+        )
+        broadcasts = Broadcasts(
+            stores.broadcasts,
+            stores.ledger,
+            stores.deliveries,
+            stores.ring,
+            audiences,
+            accounts,
+            catalogue,
+            clock,
         )
         services = Services(
             departments=open_departments(http, settings.departments, clock),
@@ -134,16 +146,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             subscriptions=subscriptions,
             bindings=bindings,
             audiences=audiences,
-            broadcasts=Broadcasts(
-                stores.broadcasts,
-                stores.ledger,
-                stores.deliveries,
-                stores.ring,
-                audiences,
-                accounts,
-                catalogue,
-                clock,
-            ),
+            broadcasts=broadcasts,
+            dead=DeadBatches(stores.dead, stores.broadcasts, broadcasts, clock),
             notices=Notices(
                 stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
             ),

@@ -19,6 +19,7 @@ from storage.embedded import open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.fields import FieldCipher
 from storage.mongo.ledger import MongoLedger
@@ -59,6 +60,7 @@ class Stores:
     audiences: MongoAudiences
     broadcasts: MongoBroadcasts
     ledger: MongoLedger
+    dead: MongoDead
     deliveries: MongoDeliveries
     receipts: MongoReceipts
     api_keys: MongoApiKeys
@@ -112,6 +114,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             audiences=MongoAudiences(database, fields),
             broadcasts=MongoBroadcasts(database),
             ledger=ledger,
+            dead=MongoDead(database),
             deliveries=MongoDeliveries(database),
             receipts=MongoReceipts(database),
             api_keys=MongoApiKeys(database),

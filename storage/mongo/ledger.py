@@ -194,7 +194,7 @@ class MongoLedger:
         buried: list[tuple[str, BroadcastId]] = []
         while found := await self._batches.find_one_and_update(
             {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$gte": MAX_STALLS}},
-            {"$set": {"state": "dead", "owner": ""}},
+            {"$set": {"state": "dead", "owner": "", "died_at": now}},
             {"broadcast": 1},
         ):
             buried.append((found["_id"], BroadcastId(found["broadcast"])))

@@ -14,6 +14,7 @@ COMMANDS = [
     ["serve"], ["demo"], ["sandbox"], ["databases"], ["routes"], ["doctor"],
     ["menu", "publish"], ["menu", "show"], ["admin", "create"], ["apikey", "create"],
     ["subscribers", "import"], ["subscribers", "export"], ["backup"], ["restore"],
+    ["push", "dead"], ["push", "replay"],
 ]  # fmt: skip
 
 
@@ -172,3 +173,11 @@ async def test_a_backup_is_written_and_brought_back(command, mongo, tmp_path):
     assert refused.code == 2
     assert restored.code == 0
     assert await mongo.people.distinct("_id") == ["then"]
+
+
+async def test_without_dead_batches_the_list_says_so_and_a_replay_names_nothing(command):
+    listed = await command("push", "dead", "--account", "city")
+    replayed = await command("push", "replay", "bc_nothing:1")
+
+    assert (listed.code, listed.out.strip()) == (0, "no batch is dead")
+    assert (replayed.code, replayed.err.strip()) == (1, "没有这个群发任务。")

@@ -22,6 +22,7 @@ from domain.people import Subscriber, Subscription
 from push.broadcasts import Accepted, Broadcasts
 from push.chunks import Chunks
 from push.closing import Closer
+from push.dead import DeadBatches
 from push.fanout import Fanout
 from push.gate import Gate
 from push.jobs import Jobs
@@ -34,6 +35,7 @@ from push.sender import Pauses, Sender
 from push.worker import Worker
 from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks
@@ -132,6 +134,7 @@ class Engine:
             self.catalogue,
             clock,
         )
+        self.dead = DeadBatches(MongoDead(database), self.store, self.broadcasts, clock)
         self.notices = Notices(
             self.store,
             self.fanout,

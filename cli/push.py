@@ -1,0 +1,73 @@
+"""`push …`: the sending engine as the person on call sees it."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.common import ConfigFile, console, run, say, settings_of
+from config.settings import Settings
+from domain.clock import in_beijing
+from domain.ids import AccountId
+from push.dead import Replayed
+from runtime.context import open_context
+from storage.mongo.dead import DeadBatch
+
+push = typer.Typer(help="The push engine 推送引擎.", no_args_is_help=True)
+
+
+@push.callback()
+def _group() -> None:
+    """Keep a group of one command a group."""
+
+
+@push.command()
+def dead(
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="Only this account's.")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """List the batches that were set aside because they kept killing their worker.
+
+    Example: `python run.py push dead --account city`
+    """
+    settings = settings_of(config)
+    chosen = AccountId(settings.account(account).id) if account else None
+    found = run(_dead(settings, chosen))
+    if not found:
+        say("no batch is dead")
+        return
+    table = Table("Batch", "Account", "People", "Concluded", "Attempts", "Died")
+    for batch in found:
+        died = in_beijing(batch.died_at).isoformat(" ", "seconds") if batch.died_at else ""
+        numbers = (str(batch.size), str(batch.concluded), str(batch.attempts))
+        table.add_row(escape(batch.id), escape(batch.account), *numbers, died)
+    console.print(table)
+    say("replay one with `push replay BATCH`, or all of a broadcast's with `push replay BROADCAST`")
+
+
+@push.command()
+def replay(
+    name: Annotated[
+        str, typer.Argument(metavar="BATCH|BROADCAST", help="As `push dead` shows it.")
+    ],
+    config: ConfigFile = None,
+) -> None:
+    """Give a dead batch, or all of a broadcast's, another chance. Nobody is sent to twice.
+
+    Example: `python run.py push replay bc_0123456789abcdef01234567:12`
+    """
+    done = run(_replay(settings_of(config), name))
+    say(f"{done.batches} batches wait for a worker again; the broadcast is {done.state}")
+
+
+async def _dead(settings: Settings, account: AccountId | None) -> list[DeadBatch]:
+    async with open_context(settings) as ctx:
+        return await ctx.dead.list_all(account)
+
+
+async def _replay(settings: Settings, name: str) -> Replayed:
+    async with open_context(settings) as ctx:
+        return await ctx.dead.replay_named(name)
