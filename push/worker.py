@@ -10,11 +10,11 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from domain.clock import Clock
-from domain.ids import BroadcastId
+from domain.ids import AccountId, BroadcastId
 from domain.ledger import Batch, Chunk
 from push.broadcasts import Broadcasts
 from push.chunks import Chunks
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
+BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 MOST_BATCHES = 64
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
@@ -66,6 +67,8 @@ class Worker:
         self._slots = asyncio.Semaphore(concurrency)
         self._urgent_slots = asyncio.Semaphore(concurrency)
         self._held: dict[str, Batch] = {}
+        self._resting: dict[AccountId, datetime] = {}  # may not send before
+        self._look_for_begun = clock.now()
         self._health = Health()
         self._stopping = False
 
@@ -114,40 +117,74 @@ class Worker:
         if len(self._held) >= MOST_BATCHES:
             return [], IDLE
         waiting = sum(len(batch.open) for batch in self._held.values())
-        free = max(0, 2 * self._concurrency - waiting)
+        room = min(max(0, 2 * self._concurrency - waiting), MOST_BATCHES - len(self._held))
         queues = {batch.queue for batch in self._held.values()}
+        now = self._clock.now()
+        self._resting = {who: until for who, until in self._resting.items() if until > now}
+        batches: list[Batch] = []
         try:
+            batches += await self._begun(room, now)
             tickets = await self._ring.take(
                 self._owner,
-                free=min(free, MOST_BATCHES - len(self._held)),
+                free=room - len(batches),
                 extra=max(0, NEWCOMERS - len(queues)),
                 held=queues,
+                resting=self._resting.keys(),
             )
-            return await self._claim(tickets), IDLE
+            batches += await self._claim(ticket.batch for ticket in tickets)
+            await self._settle(tickets)
         except StoreAway as error:
             log.warning("ring.away", extra={"reason": f"{error}; asked again in {AWAY} s"})
-            return [], AWAY
+            return batches, AWAY
         except Exception:  # outermost: the loop must survive what MongoDB may do
             log.exception("worker.take_failed", extra={"reason": f"again in {AWAY} s"})
-            return [], AWAY
+            return batches, AWAY
+        return batches, IDLE
 
-    async def _claim(self, tickets: Sequence[Ticket]) -> list[Batch]:
+    async def _begun(self, room: int, now: datetime) -> list[Batch]:
+        """Take what was begun before, by a worker that died or until a pause was over.
+
+        It waits in no queue: behind a long broadcast's batches the minutes would pass in which
+        people who may have got the message can be sent it again without harm.
+        """
+        if room == 0 or now < self._look_for_begun:
+            return []
+        self._look_for_begun = now + BEGUN
+        abandoned = await self._ledger.list_abandoned(now, limit=room)
+        waiting = await self._ledger.begun_broadcasts()
+        going = [
+            broadcast
+            for broadcast in {*waiting, *(broadcast for _, broadcast in abandoned)}
+            if await self._may_send(broadcast)
+        ]
+        wanted = [batch for batch, broadcast in abandoned if broadcast in going]
+        if going:
+            wanted += await self._ledger.list_begun(going, now, limit=room)
+        return await self._claim(wanted[:room])
+
+    async def _may_send(self, broadcast_id: BroadcastId) -> bool:
+        broadcast = (await self._jobs.load(broadcast_id)).broadcast
+        if broadcast.account in self._resting:
+            return False
+        return (await self._gate.ask(broadcast)).word in ("go", "expired")
+
+    async def _claim(self, wanted: Iterable[str]) -> list[Batch]:
         now = self._clock.now()
-        wanted = {ticket.batch for ticket in tickets} - self._held.keys()
         claimed = await asyncio.gather(
             *(
                 self._ledger.claim(batch, owner=self._owner, now=now, until=now + self._lease)
-                for batch in wanted
+                for batch in set(wanted) - self._held.keys()
             )
         )
         batches = [batch for batch in claimed if batch is not None]
         self._held.update({batch.id: batch for batch in batches})
-        if tickets:
-            try:
-                await self._ring.settle(tickets)
-            except StoreAway as error:
-                log.warning("ring.away", extra={"reason": f"{error}; the entries are swept"})
         return batches
+
+    async def _settle(self, tickets: Sequence[Ticket]) -> None:
+        try:
+            await self._ring.settle(tickets)
+        except StoreAway as error:
+            log.warning("ring.away", extra={"reason": f"{error}; the entries are swept"})
 
     # --- working --------------------------------------------------------------------------
 
@@ -191,6 +228,7 @@ class Worker:
                 await self._pause(batch.broadcast, reason)
                 stopped.append(Verdict("paused"))
             elif found.halted_until is not None:
+                self._resting[batch.account] = found.halted_until
                 stopped.append(Verdict("quiet", until=found.halted_until))
 
     async def _conclude(self, job: Job, batch: Batch, stopped: Verdict | None) -> None:

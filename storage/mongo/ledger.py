@@ -26,7 +26,8 @@ Document = dict[str, Any]
 Lease = tuple[str, str, int]  # batch, owner, attempt: what fences a worker's writes
 SEPARATOR = "\n"
 DUPLICATE = 11000
-MAX_STALLS = 5  # leases in a row without any progress
+MAX_STALLS = 8  # leases in a row that ended without any progress
+BEGUN: Document = {"begun": True}  # given back after it was begun; nobody holds it
 OUTCOMES: tuple[Outcome, ...] = ("sent", "failed", "skipped", "unknown")
 
 
@@ -56,6 +57,11 @@ class MongoLedger:
             ]
         ),
         IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)]),  # leases that ran out
+        IndexModel(  # batches that were begun before and wait for somebody to go on
+            [("broadcast", ASCENDING), ("due_at", ASCENDING)],
+            name="begun",
+            partialFilterExpression=BEGUN,
+        ),
         IndexModel([("broadcast", ASCENDING), ("state", ASCENDING)]),  # is anything left?
     )
     people_indexes = (IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),)
@@ -119,12 +125,43 @@ class MongoLedger:
                 ],
             },
             {
-                "$set": {"state": "leased", "owner": owner, "lease_until": until},
+                "$set": {
+                    "state": "leased",
+                    "owner": owner,
+                    "lease_until": until,
+                    "begun": False,
+                },
                 "$inc": {"attempt": 1, "stalls": 1},
             },
             return_document=ReturnDocument.AFTER,
         )
         return await self._batch(found) if found else None
+
+    async def list_abandoned(self, now: datetime, *, limit: int) -> list[tuple[str, BroadcastId]]:
+        """Return batches whose worker has stopped renewing its lease."""
+        cursor = self._batches.find(
+            {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$lt": MAX_STALLS}},
+            {"broadcast": 1},
+        ).limit(limit)
+        return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
+
+    async def begun_broadcasts(self) -> list[BroadcastId]:
+        """Return the broadcasts with batches that were begun and given back."""
+        return [BroadcastId(each) for each in await self._batches.distinct("broadcast", BEGUN)]
+
+    async def list_begun(
+        self, broadcasts: Collection[BroadcastId], now: datetime, *, limit: int
+    ) -> list[str]:
+        """Return such batches of these broadcasts, the longest waiting first."""
+        cursor = (
+            self._batches.find(
+                {**BEGUN, "broadcast": {"$in": list(broadcasts)}, "due_at": {"$lte": now}},
+                {"_id": 1},
+            )
+            .sort("due_at", ASCENDING)
+            .limit(limit)
+        )
+        return [found["_id"] for found in await cursor.to_list()]
 
     async def renew(self, owner: str, ids: Collection[str], until: datetime) -> set[str]:
         """Extend the leases; returns those that are still the owner's."""
@@ -164,7 +201,15 @@ class MongoLedger:
         """Give a batch back; being held up counts neither as an attempt nor as a stall."""
         await self._write(
             batch,
-            {"$set": {"state": "ready", "due_at": due_at, "owner": "", "stalls": 0}},
+            {
+                "$set": {
+                    "state": "ready",
+                    "due_at": due_at,
+                    "owner": "",
+                    "stalls": 0,
+                    "begun": True,
+                }
+            },
         )
 
     async def finish(self, batch: Batch) -> None:
@@ -176,7 +221,10 @@ class MongoLedger:
         increments = {f"counts.{outcome}": number for outcome, number in counts.items()}
         await self._write(
             batch,
-            {"$set": {"state": "done", "left": 0}, **({"$inc": increments} if counts else {})},
+            {
+                "$set": {"state": "done", "left": 0},
+                **({"$inc": increments} if counts else {}),
+            },
         )
 
     # --- recovery -------------------------------------------------------------------------
@@ -185,7 +233,7 @@ class MongoLedger:
         """Make batches ready again whose worker has stopped renewing; returns how many."""
         result = await self._batches.update_many(
             {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$lt": MAX_STALLS}},
-            {"$set": {"state": "ready", "due_at": now, "owner": ""}},
+            {"$set": {"state": "ready", "due_at": now, "owner": "", "begun": True}},
         )
         return result.modified_count
 
@@ -204,7 +252,7 @@ class MongoLedger:
         """Give the dead batches of a broadcast another chance (replay)."""
         result = await self._batches.update_many(
             {"broadcast": broadcast, "state": "dead"},
-            {"$set": {"state": "ready", "due_at": now, "stalls": 0}},
+            {"$set": {"state": "ready", "due_at": now, "stalls": 0, "begun": True}},
         )
         return result.modified_count
 
@@ -254,7 +302,12 @@ class MongoLedger:
                 ],
             },
             {
-                "$set": {"state": "leased", "owner": owner, "lease_until": until},
+                "$set": {
+                    "state": "leased",
+                    "owner": owner,
+                    "lease_until": until,
+                    "begun": False,
+                },
                 "$inc": {"attempt": 1},
             },
             return_document=ReturnDocument.AFTER,

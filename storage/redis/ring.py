@@ -42,6 +42,11 @@ def queue_of(account: AccountId, broadcast: BroadcastId) -> str:
     return f"{account}:{broadcast}"
 
 
+def account_of(queue: str) -> AccountId:
+    """Return whose queue it is."""
+    return AccountId(queue.partition(":")[0])
+
+
 def notices_queue(account: AccountId) -> str:
     """Return the queue that all notices of an account share."""
     return f"{account}:notices"
@@ -68,15 +73,22 @@ class Ring:
                 await pipe.execute()
 
     async def take(
-        self, consumer: str, *, free: int, extra: int = 0, held: Collection[str] = ()
+        self,
+        consumer: str,
+        *,
+        free: int,
+        extra: int = 0,
+        held: Collection[str] = (),
+        resting: Collection[AccountId] = (),
     ) -> list[Ticket]:
         """Read at most `free` entries, urgent queues first, the rest in turn.
 
         A queue of which the caller holds nothing yet may give one entry more, up to `extra`:
-        so a long broadcast cannot keep a new one waiting.
+        so a long broadcast cannot keep a new one waiting. Queues of `resting` accounts are left
+        alone.
         """
         async with asked(PATIENCE):
-            queues = await self._queues()
+            queues = [queue for queue in await self._queues() if account_of(queue) not in resting]
             tickets: list[Ticket] = []
             fresh = [queue for queue in queues if queue not in held][:extra]
             tickets += await self._read(consumer, fresh, 1)

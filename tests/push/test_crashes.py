@@ -7,6 +7,7 @@ import pytest
 
 from domain.broadcast import Counts
 from domain.ids import BroadcastId
+from storage.mongo.ledger import MAX_STALLS
 from tests.push.conftest import MakeEngine
 from tests.support.platform import ANSWER_LOST, SWALLOWED, Platform
 from tests.support.push import Engine, FlowingClock, until
@@ -15,7 +16,7 @@ from tests.support.push import Engine, FlowingClock, until
 class Killer:
     """Runs workers and kills them at random moments, wherever they stand: nothing is given back."""
 
-    def __init__(self, engine: Engine, seed: int, *, longest: float = 0.15) -> None:
+    def __init__(self, engine: Engine, seed: int, *, longest: float = 0.3) -> None:
         self._engine = engine
         self._random = random.Random(seed)
         self._longest = longest
@@ -224,7 +225,7 @@ async def test_a_batch_that_keeps_killing_its_worker_is_set_aside_and_pauses_the
 ):
     await engine.follow(5)
     broadcast = await engine.begin()
-    for _ in range(6):
+    for _ in range(MAX_STALLS + 1):
         now = clock.now()
         await engine.ledger.claim(f"{broadcast}:0", owner="dying", now=now, until=now)
         clock.advance(1)
@@ -237,6 +238,26 @@ async def test_a_batch_that_keeps_killing_its_worker_is_set_aside_and_pauses_the
     await engine.broadcasts.resume(broadcast)
     async with engine.working():
         assert (await engine.finished(broadcast)).sent == 5
+
+
+async def test_a_dead_workers_batch_goes_before_the_rest_of_a_long_broadcast(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(per_second=200, lease=1.0)
+    people = await engine.follow(400)  # twenty batches: two seconds of sending
+    broadcast = await engine.begin()
+    now = clock.now()
+    last = await engine.ledger.claim(f"{broadcast}:19", owner="dying", now=now, until=now)
+    assert last is not None
+
+    async with engine.working():
+        await until(lambda: _has_card(platform, people[-1]))
+
+    assert len(platform.cards) < 300
+
+
+async def _has_card(platform: Platform, openid: str) -> bool:
+    return openid in platform.cards_per_person
 
 
 async def _people_in_ledger(engine: Engine, broadcast: BroadcastId) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Chunk, NewBatch, Totals
-from storage.mongo.ledger import LeaseLost, MongoLedger, SeqTaken
+from storage.mongo.ledger import MAX_STALLS, LeaseLost, MongoLedger, SeqTaken
 
 BROADCAST = BroadcastId("bc_1")
 LEASE = timedelta(seconds=10)
@@ -117,7 +117,7 @@ async def test_a_batch_is_finished_only_when_every_sub_chunk_is_closed(ledger, c
 
 async def test_leases_that_run_out_make_the_batch_ready_again_and_stalling_buries_it(ledger, clock):
     await ledger.add([_batch(clock)])
-    for _ in range(5):
+    for _ in range(MAX_STALLS):
         assert await _claim(ledger, clock) is not None
         clock.advance(11)
         await ledger.expire_leases(clock.now())

@@ -44,6 +44,17 @@ async def test_a_busy_worker_takes_one_from_a_queue_it_holds_nothing_of(redis: R
     assert [ticket.batch for ticket in taken] == ["s:0"]
 
 
+async def test_queues_of_an_account_that_may_not_send_are_left_alone(redis: Redis):
+    ring = Ring(redis)
+    other = queue_of(AccountId("county"), BroadcastId("other"))
+    await ring.add(LONG, "normal", ["l:0"])
+    await ring.add(other, "normal", ["o:0"])
+
+    taken = await ring.take("w", free=4, extra=4, resting={AccountId("city")})
+
+    assert [ticket.batch for ticket in taken] == ["o:0"]
+
+
 async def test_no_more_is_read_than_there_are_free_slots(redis: Redis):
     ring = Ring(redis)
     await ring.add(LONG, "normal", [f"l:{number}" for number in range(50)])
