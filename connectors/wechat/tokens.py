@@ -147,7 +147,9 @@ class TokenKeeper:
             stored = await self._load()
             if stored is not None and self._serves(stored, rejected):
                 return stored
-            self._refuse_haste(stored, rejected)
+            self._refuse_haste()
+            if stored is not None and rejected and self._is_newborn(stored):
+                return stored
             claim = await self._cache.claim(self._app_id, LEASE)
             if claim is not None:
                 try:
@@ -157,7 +159,7 @@ class TokenKeeper:
             await asyncio.sleep(POLL_SECONDS)
         raise SendFailed(0, "another process is renewing the access_token", "retry_now")
 
-    def _refuse_haste(self, stored: AccessToken | None, rejected: str | None) -> None:
+    def _refuse_haste(self) -> None:
         """Raise when asking the platform again so soon would only burn its quota."""
         now = self.clock.now()
         if self._trouble is not None and self._quiet_until is not None and now < self._quiet_until:
@@ -168,15 +170,14 @@ class TokenKeeper:
                 trouble.failure,
                 retry_after=self._quiet_until - now,
             )
-        just_replaced = stored is not None and stored.replacing
-        if stored and rejected and just_replaced and now < stored.fetched_at + MIN_GAP:
-            raise SendFailed(
-                40001,
-                "the platform rejects an access_token it has just given us; does another "
-                "system refresh the token of this account by force?",
-                "retry_later",
-                retry_after=stored.fetched_at + MIN_GAP - now,
-            )
+
+    def _is_newborn(self, stored: AccessToken) -> bool:
+        """Whether a rejected token has just replaced another: there is no better one yet.
+
+        A platform that rejects now and then gets the same call once more; one that insists fails
+        it for good, and in a minute the token is replaced again.
+        """
+        return stored.replacing and self.clock.now() < stored.fetched_at + MIN_GAP
 
     async def _renew(self, rejected: str | None, claim: str) -> AccessToken:
         stored = await self._load()  # it may have changed while we took the claim
