@@ -156,6 +156,13 @@ class DepartmentSettings(_Section):
     secret: SecretStr | None = None  # signs our requests
 
 
+class TriggerSettings(_Section):
+    """Whom a trigger (触发规则) speaks for, and how often it asks its department."""
+
+    accounts: tuple[str, ...] = ()  # none: the trigger is off
+    every: float | None = Field(None, gt=0, le=86_400)  # seconds; None: the trigger's own
+
+
 class Settings(_Section):
     """Everything a process needs to know before it starts."""
 
@@ -167,12 +174,19 @@ class Settings(_Section):
     push: PushSettings = PushSettings()
     accounts: tuple[AccountSettings, ...] = ()
     departments: Mapping[str, DepartmentSettings] = Field(default_factory=dict)
+    triggers: Mapping[str, TriggerSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> "Settings":
         ids = [account.id for account in self.accounts]
         if len(set(ids)) != len(ids):
             raise ValueError("two [[accounts]] have the same id")
+        for name, trigger in self.triggers.items():
+            if unknown := set(trigger.accounts) - set(ids):
+                raise ValueError(
+                    f"triggers.{name}.accounts names {', '.join(sorted(unknown))}, which is no "
+                    "[[accounts]] id"
+                )
         if self.security.is_for_trying_out and not self.server.is_local:
             raise ValueError(
                 "security.secret_key and security.field_key are the public ones for trying out, "

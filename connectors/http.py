@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -55,6 +55,22 @@ class Refusal(DepartmentRefused):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh(Generic[Model]):
+    """An answer to a question asked with an ETag: `answer` is None when nothing has changed."""
+
+    answer: Model | None
+    etag: str = ""  # to ask with next time; empty when the department gives none
+
+
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """What came over the wire; no content: 304."""
+
+    content: bytes | None
+    etag: str = ""
+
+
 class _Trouble(Exception):
     """The answer says that the department has a problem of its own."""
 
@@ -80,16 +96,40 @@ class DepartmentClient:
 
     async def get(self, path: str, model: type[Model], **params: str) -> Model:
         """Ask for something public; `params` are seen by everyone on the way."""
-        return await self._ask("GET", path, model, params=params, body=b"")
+        _, answer = await self._ask("GET", path, model, params=params, body=b"")
+        return self._must(answer, path)
+
+    async def get_fresh(
+        self, path: str, model: type[Model], *, etag: str = "", **params: str
+    ) -> Fresh[Model]:
+        """Ask for something public unless it is still what it was (`If-None-Match`, 304).
+
+        An ETag belongs to the address it came from: the same `params`.
+        """
+        got, answer = await self._ask("GET", path, model, params=params, body=b"", etag=etag)
+        return Fresh(answer=answer, etag=got.etag or etag if answer is None else got.etag)
 
     async def query(self, path: str, model: type[Model], content: Mapping[str, str]) -> Model:
         """Ask about a person or a thing of theirs; `content` travels in the body."""
         body = json.dumps(content, ensure_ascii=False).encode()
-        return await self._ask("POST", path, model, params={}, body=body)
+        _, answer = await self._ask("POST", path, model, params={}, body=body)
+        return self._must(answer, path)
+
+    def _must(self, answer: Model | None, path: str) -> Model:
+        if answer is None:
+            raise self.broken(path, "status 304 to a question without If-None-Match")
+        return answer
 
     async def _ask(
-        self, method: str, path: str, model: type[Model], *, params: Mapping[str, str], body: bytes
-    ) -> Model:
+        self,
+        method: str,
+        path: str,
+        model: type[Model],
+        *,
+        params: Mapping[str, str],
+        body: bytes,
+        etag: str = "",
+    ) -> tuple[_Got, Model | None]:
         if self._settings is None:
             raise DepartmentError(
                 self.department.title,
@@ -100,7 +140,10 @@ class DepartmentClient:
         was_open = self.breaker.is_open
         try:
             with self.breaker.attempt(DepartmentTimeout, BrokenContract):
-                return self._read(await self._fetch(method, url, body), model, path)
+                got = await self._fetch(method, url, body, etag)
+                if got.content is None:
+                    return got, None
+                return got, self._read(got.content, model, path)
         except BreakerOpen as error:
             raise self._timeout("left alone, it failed several times in a row") from error
         finally:
@@ -110,35 +153,40 @@ class DepartmentClient:
                     extra={"department": self.department.key},
                 )
 
-    async def _fetch(self, method: str, url: URL, body: bytes) -> bytes:
-        """Return the answer's bytes, asking once more when the first try fails quickly."""
+    async def _fetch(self, method: str, url: URL, body: bytes, etag: str) -> _Got:
+        """Return the answer, asking once more when the first try fails quickly."""
         try:
             async with asyncio.timeout(self._budget):
                 try:
-                    return await self._once(method, url, body)
+                    return await self._once(method, url, body, etag)
                 except (aiohttp.ClientError, _Trouble) as error:
                     log.info(
                         "department.asked_again",
                         extra={"department": self.department.key, "reason": str(error)},
                     )
-                return await self._once(method, url, body)
+                return await self._once(method, url, body, etag)
         except TimeoutError as error:
             raise self._timeout(f"no answer in {self._budget} seconds") from error
         except (aiohttp.ClientError, _Trouble) as error:
             raise self._timeout(f"failed twice: {type(error).__name__}: {error}") from error
 
-    async def _once(self, method: str, url: URL, body: bytes) -> bytes:
+    async def _once(self, method: str, url: URL, body: bytes, etag: str) -> _Got:
+        headers = self._headers(method, url, body)
+        if etag:
+            headers["If-None-Match"] = etag
         async with self._http.request(
             method,
             url,
             data=body or None,
-            headers=self._headers(method, url, body),
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._budget, sock_connect=CONNECT_SECONDS),
             allow_redirects=False,  # a signed question is meant for one address only
         ) as answer:
             content = await self._bytes_of(answer)
             if answer.status == 200:
-                return content
+                return _Got(content, answer.headers.get("ETag", ""))
+            if answer.status == 304 and etag:
+                return _Got(None, answer.headers.get("ETag", ""))
             if answer.status in BUSY:
                 raise _Trouble(f"status {answer.status}")
             raise self._refusal(answer.status, content)

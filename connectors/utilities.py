@@ -61,7 +61,9 @@ class _Area(Payload):
     detail: Text = ""
 
 
-class _Outage(Payload):
+class OutagePayload(Payload):
+    """One revision of an interruption, as the companies write it."""
+
     id: Code = Field(max_length=40)
     revision: int = Field(1, ge=1)
     utility: Utility
@@ -106,7 +108,7 @@ class _Outage(Payload):
 
 
 class _Answer(Frame):
-    outages: tuple[_Outage, ...] = Field(max_length=1000)
+    outages: tuple[OutagePayload, ...] = Field(max_length=1000)
 
 
 class HttpUtilities:

@@ -13,7 +13,8 @@ from bot.router import Routes
 from bot.services import Services
 from config.catalogue import Catalogue, load_catalogue
 from config.settings import AccountSettings, Settings
-from connectors.departments import open_departments
+from connectors.departments import Departments, open_departments
+from connectors.news import Feeds, open_feeds
 from connectors.session import open_http
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.inbox import Inbox
@@ -59,6 +60,8 @@ class AppContext:
     fanout: Fanout
     receipts: Receipts
     api_keys: MongoApiKeys
+    departments: Departments
+    feeds: Feeds
 
     async def ready(self) -> dict[str, str | None]:
         """Return what is wrong with MongoDB and Redis, None for one that answers."""
@@ -105,8 +108,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             catalogue,
             clock,
         )
+        departments = open_departments(http, settings.departments, clock)
         services = Services(
-            departments=open_departments(http, settings.departments, clock),
+            departments=departments,
             subscriptions=subscriptions,
             bindings=bindings,
             receipts=receipts,
@@ -154,6 +158,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             fanout=fanout,
             receipts=receipts,
             api_keys=stores.api_keys,
+            departments=departments,
+            feeds=open_feeds(http, settings.departments, clock),
         )
 
 

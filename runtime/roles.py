@@ -27,6 +27,7 @@ from push.sender import Sender
 from push.worker import Worker
 from runtime.context import AppContext, open_context
 from runtime.ticks import ticking
+from runtime.triggers import make_triggers
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ MakeApp = Callable[[AppContext], Application]
 ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
 RECOVER_EVERY = timedelta(milliseconds=500)
+TRIGGER_EVERY = timedelta(seconds=1)
 STOP_SECONDS = 5.0  # leases are given back within this
 
 
@@ -123,14 +125,18 @@ async def _listening(
 
 @asynccontextmanager
 async def _planning(ctx: AppContext) -> AsyncIterator[None]:
-    """Tick the planner."""
+    """Tick the planner and the triggers."""
     planner = Planner(
         ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
     )
-    async with ticking({"plan": (planner.tick, PLAN_EVERY)}):
+    triggers = make_triggers(ctx)
+    async with ticking(
+        {"plan": (planner.tick, PLAN_EVERY), "triggers": (triggers.tick, TRIGGER_EVERY)}
+    ):
         try:
             yield
         finally:
+            await triggers.aclose()
             await planner.aclose()
 
 

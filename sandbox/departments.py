@@ -3,6 +3,7 @@
 They speak the short field names of the real systems, refuse as agreed, check signatures where
 a secret is known, and misbehave on demand:
 `POST /sandbox/departments/<name>/fault {"kind": "slow", "seconds": 5, "times": 1}`.
+Their feeds (see `connectors/feeds.py`) tell news, which `POST …/<name>/news` makes.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from typing import Any, Literal, get_args
 from tornado.web import RequestHandler
 
 from domain.clock import Clock, SystemClock, in_beijing
-from sandbox import outage_data, people_data, vehicle_data
+from sandbox import feeds, outage_data, people_data, vehicle_data
+from sandbox.news import News, NewsRefused
 
 NAMES = ("social", "medical", "fund", "traffic", "utilities")
 TITLES = {
@@ -60,6 +62,10 @@ class _Departments:
     secrets: Mapping[str, str]
     faults: dict[str, _Fault] = field(default_factory=lambda: {n: _Fault() for n in NAMES})
     nonces: dict[str, None] = field(default_factory=dict)
+    news: News = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.news = News(self.clock)
 
 
 class _Base(RequestHandler):
@@ -91,7 +97,11 @@ class DepartmentSystem(_Base):
     """A department's questions: `/record`, `/violations`, `/outages`."""
 
     async def get(self, name: str, question: str) -> None:
-        if (name, question) != ("utilities", "outages"):
+        feed = self.departments.news.find(name, question)
+        if feed is not None:
+            if await self._is_well(name):
+                feeds.answer(self, feed, TITLES[name], self.departments.clock.now())
+        elif (name, question) != ("utilities", "outages"):
             self.refuse(404, "unknown_service", "no such service")
         elif await self._is_well(name):
             self._outages()
@@ -208,7 +218,10 @@ class DepartmentSystem(_Base):
         below = re.sub(r"(00)+$", "", region)
         found = [
             outage
-            for outage in outage_data.outages(self.departments.clock.now())
+            for outage in (
+                *outage_data.outages(self.departments.clock.now()),
+                *self.departments.news.outages.revisions(),
+            )
             if (not utility or outage["utility"] == utility)
             and any(
                 area["region"].startswith(below) and street in area["street"]
@@ -244,6 +257,16 @@ class FaultSwitch(_Base):
         self.get(name)
 
 
+class NewsDesk(_Base):
+    """Make news: `POST /sandbox/departments/<name>/news {"verb": …}`, see `sandbox.news`."""
+
+    def post(self, name: str) -> None:
+        try:
+            self.finish(self.departments.news.make(name, self.content()))
+        except NewsRefused as refusal:
+            self.refuse(422, "bad_input", str(refusal))
+
+
 def routes(
     clock: Clock | None = None, secrets: Mapping[str, str] | None = None
 ) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
@@ -252,5 +275,6 @@ def routes(
     names = "|".join(NAMES)
     return [
         (rf"/sandbox/departments/({names})/fault", FaultSwitch, departments),
+        (rf"/sandbox/departments/({names})/news", NewsDesk, departments),
         (rf"/sandbox/departments/({names})/(\w+)", DepartmentSystem, departments),
     ]

@@ -25,6 +25,7 @@ from storage.mongo.fields import FieldCipher
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
+from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.limiter import Limiter
@@ -44,6 +45,8 @@ INDEXED = (
     MongoReceipts,
     MongoApiKeys,
     MongoOperators,
+    MongoTriggers,
+    MongoTriggerItems,
 )
 
 Document = dict[str, Any]
@@ -65,6 +68,8 @@ class Stores:
     receipts: MongoReceipts
     api_keys: MongoApiKeys
     operators: MongoOperators
+    triggers: MongoTriggers
+    trigger_items: MongoTriggerItems
     guards: Guards
     sessions: Sessions
     windows: Windows
@@ -119,6 +124,8 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             receipts=MongoReceipts(database),
             api_keys=MongoApiKeys(database),
             operators=MongoOperators(database),
+            triggers=MongoTriggers(database),
+            trigger_items=MongoTriggerItems(database),
             guards=Guards(redis, sealer),
             sessions=Sessions(redis, sealer),
             windows=Windows(redis),

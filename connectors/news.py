@@ -1,0 +1,37 @@
+"""The typed list of all feeds (动态接口) that triggers read, one field per kind of news.
+
+A feed belongs to a department of `connectors.departments`: it uses that department's settings,
+with a client and a breaker of its own, so that a broken feed does not silence the queries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from config.settings import DepartmentSettings
+from connectors import outage_feed
+from connectors.http import Department, DepartmentClient
+from domain.clock import Clock
+
+FEED_SECONDS = 8.0  # no citizen waits for a feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeds:
+    """What triggers read."""
+
+    outages: outage_feed.OutageFeed
+
+
+def open_feeds(
+    http: aiohttp.ClientSession, settings: Mapping[str, DepartmentSettings], clock: Clock
+) -> Feeds:
+    """Build a client for each feed; one without settings fails with a sentence that says so."""
+
+    def client(department: Department) -> DepartmentClient:
+        return DepartmentClient(
+            http, department, settings.get(department.key), clock, budget=FEED_SECONDS
+        )
+
+    return Feeds(outages=outage_feed.HttpOutageFeed(client(outage_feed.DEPARTMENT)))

@@ -1,0 +1,44 @@
+"""Which triggers (触发规则) a scheduler process runs, as the settings say."""
+
+from datetime import timedelta
+
+from domain.errors import ConfigError
+from domain.ids import AccountId
+from push.triggers.engine import Plan, TriggerEngine
+from push.triggers.outages import OutageTrigger
+from push.triggers.ports import Trigger
+from runtime.context import AppContext
+
+
+def make_triggers(ctx: AppContext) -> TriggerEngine:
+    """Put the engine together; `ConfigError` for settings of a trigger that does not exist."""
+    return TriggerEngine(
+        ctx.stores.triggers,
+        _plans(ctx),
+        ctx.broadcasts,
+        ctx.stores.broadcasts,
+        ctx.notices,
+        ctx.clock,
+    )
+
+
+def all_triggers(ctx: AppContext) -> tuple[Trigger, ...]:
+    """Return every trigger there is; the settings choose among them by name."""
+    items = ctx.stores.trigger_items
+    return (OutageTrigger(ctx.feeds.outages, items),)
+
+
+def _plans(ctx: AppContext) -> list[Plan]:
+    triggers = {trigger.name: trigger for trigger in all_triggers(ctx)}
+    plans = []
+    for name, settings in ctx.settings.triggers.items():
+        trigger = triggers.get(name)
+        if trigger is None:
+            raise ConfigError(
+                f"triggers.{name} is not a known trigger; correct it in the settings "
+                f"(known: {', '.join(sorted(triggers))})"
+            )
+        every = timedelta(seconds=settings.every) if settings.every else trigger.every
+        accounts = tuple(map(AccountId, settings.accounts))
+        plans.append(Plan(trigger=trigger, accounts=accounts, every=every))
+    return plans
