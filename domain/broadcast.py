@@ -21,6 +21,9 @@ BroadcastState = Literal[
 ]
 Priority = Literal["normal", "urgent"]
 Kind = Literal["broadcast", "notice"]
+# what goes first: urgent broadcasts, then what concerns one person, then everything else
+Rank = Literal["urgent", "personal", "bulk"]
+RANKS: tuple[Rank, ...] = ("urgent", "personal", "bulk")
 
 TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
     "draft": frozenset({"in_review", "cancelled"}),
@@ -100,6 +103,13 @@ class Broadcast:
     finished_at: datetime | None = None
     author: str = ""  # API key or operator that made it
     reason: str = ""  # why it failed, was paused or rejected
+
+    @property
+    def rank(self) -> Rank:
+        """Which sends go before others."""
+        if self.priority == "urgent":
+            return "urgent"
+        return "bulk" if self.kind == "broadcast" else "personal"
 
     @property
     def heeds_quiet_hours(self) -> bool:

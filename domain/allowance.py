@@ -1,0 +1,43 @@
+"""The day's quota (每日配额) of an account: how many messages the platform takes in a day.
+
+Days are counted in China (`wechat-platform.md` 6.1). Sends are granted in blocks: what is
+granted is written where no crash forgets it, before it may be used.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.clock import in_beijing
+
+SMALLEST_BLOCK, LARGEST_BLOCK = 10, 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the day that may be used: the sends after `before` up to `after`."""
+
+    before: int
+    after: int
+    quota: int | None  # the whole day's, if known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformQuota:
+    """What the platform says of one of its calls; zero and None mean that it sets no limit."""
+
+    daily_limit: int
+    used: int
+    per_second: float | None = None
+
+
+def day_number(now: datetime) -> int:
+    """Return the day in China as a number that grows: 20261124."""
+    local = in_beijing(now)
+    return local.year * 10_000 + local.month * 100 + local.day
+
+
+def block_size(quota: int | None) -> int:
+    """Return how many sends are granted at once: at most that many are lost with Redis."""
+    if quota is None:
+        return LARGEST_BLOCK
+    return max(SMALLEST_BLOCK, min(LARGEST_BLOCK, quota // 100))
