@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
@@ -50,8 +50,6 @@ CUT = 0.5
 AGAIN = timedelta(seconds=2)  # answers to what was under way when the pace was cut
 NORMAL_SHARE, URGENT_SHARE = 0.95, 1.0  # of the day's quota
 
-_Answer = list[Any]
-
 
 class Held(TemporaryDeliveryError):
     """The account may not send before `retry_after` is over (throttled, or its day is used up)."""
@@ -62,7 +60,7 @@ class DayUsedUp(Held):
 
 
 class Allowance(Protocol):
-    """Where the day's sends are granted in blocks that no crash forgets (`storage.mongo.quotas`)."""
+    """Where the day's sends are granted, in blocks that no crash forgets."""
 
     async def extend(self, account: AccountId, day: int) -> Block:
         """Grant the next block of the day."""
@@ -214,15 +212,14 @@ class Limiter:
                     return _Slot(rest[1], asked_at + wait, self._now() + wait)
                 await self._refused(account, kind, rest)
 
-    async def _refused(self, account: AccountId, kind: Literal[0, -1, -2, -3], rest: list[int]) -> None:
+    async def _refused(self, account: AccountId, kind: int, rest: list[int]) -> None:
         """Do what has to be done before asking again, or raise."""
         if kind == -2:
             await self._extend(account)
         elif kind == -3:
             now = self._clock.now()
-            raise DayUsedUp(
-                f"account {account}: the day's quota is used up", retry_after=next_midnight(now) - now
-            )
+            reason = f"account {account}: the day's quota is used up"
+            raise DayUsedUp(reason, retry_after=next_midnight(now) - now)
         else:
             wait = timedelta(microseconds=rest[0])
             if kind == -1 and wait > SHORT_HOLD:

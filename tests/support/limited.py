@@ -20,7 +20,7 @@ ACCOUNT = AccountId("city")
 async def _lane(limiter: Limiter, until: float, wanted: int) -> None:
     while time.monotonic() < until:
         number = await limiter.acquire(ACCOUNT, wanted)
-        print(f"{time.monotonic():.6f} {number}")
+        sys.stdout.write(f"{time.monotonic():.6f} {number}\n")
 
 
 async def _be_busy(until: float) -> None:
@@ -41,6 +41,4 @@ async def main(
 
 if __name__ == "__main__":
     where, rate, until, lanes, wanted, mood = sys.argv[1:]
-    asyncio.run(
-        main(where, int(rate), float(until), int(lanes), int(wanted), mood == "sluggish")
-    )
+    asyncio.run(main(where, int(rate), float(until), int(lanes), int(wanted), mood == "sluggish"))
