@@ -8,6 +8,7 @@ marked provisional, and becomes firm when the notice is added to the file.
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -29,13 +30,19 @@ class TaxCalendar:
         self._years = {year.year: year for year in file.years}
         self._calendar = calendar
         self._tolerant = Provisional(calendar)
+        self._known: dict[int, tuple[TaxDeadline, ...]] = {}
         self.kinds: Mapping[str, str] = dict(file.kinds)  # key → what people call the tax
+        self.names = frozenset(
+            [*(period.key for period in file.periods), *(entry.key for entry in file.annual)]
+        )
 
     def deadlines(self, first: date, last: date) -> list[TaxDeadline]:
         """Return the last days from `first` to `last`, both included, in order."""
         found: list[TaxDeadline] = []
         for year in range(first.year - 1, last.year + 1):  # a rest day may move one over New Year
-            found += self._of_year(year)
+            if year not in self._known:
+                self._known[year] = tuple(self._of_year(year))
+            found += self._known[year]
         within = [deadline for deadline in found if first <= deadline.day <= last]
         return sorted(within, key=lambda deadline: (deadline.day, deadline.key))
 
@@ -91,6 +98,12 @@ def load_tax_calendar(file: Path = FILE, calendar: Workdays | None = None) -> Ta
         problem = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{file}: {where}: {problem}; correct the file") from error
     return TaxCalendar(content, calendar or national_calendar())
+
+
+@cache
+def national_tax_calendar() -> TaxCalendar:
+    """Return the tax calendar of this installation, read once for the process."""
+    return load_tax_calendar()
 
 
 # --- the file -----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Literal
 
 from domain.errors import StateError
@@ -25,10 +25,12 @@ Kind = Literal["broadcast", "notice"]
 Rank = Literal["urgent", "personal", "bulk"]
 RANKS: tuple[Rank, ...] = ("urgent", "personal", "bulk")
 
+LATE_BY = timedelta(hours=1)  # how late a broadcast may begin, unless it says otherwise
+
 TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
     "draft": frozenset({"in_review", "cancelled"}),
     "in_review": frozenset({"draft", "scheduled", "rejected", "cancelled"}),
-    "rejected": frozenset({"draft", "cancelled"}),
+    "rejected": frozenset({"draft", "in_review", "cancelled"}),
     "scheduled": frozenset({"sending", "paused", "cancelled", "failed"}),
     "sending": frozenset({"finished", "paused", "cancelled", "failed"}),
     "paused": frozenset({"scheduled", "sending", "cancelled", "failed"}),
@@ -92,16 +94,22 @@ class Broadcast:
     at: datetime | None = None  # None means now
     cron: str | None = None
     expires_at: datetime | None = None
+    window: tuple[time, time] | None = None  # sent only inside, Beijing time (发送时段)
+    late_by: timedelta = LATE_BY  # missed when it cannot begin within this
     priority: Priority = "normal"
     ignore_quiet_hours: bool = False
     state: BroadcastState
     parent: BroadcastId | None = None
     planned_at: datetime | None = None
     due_at: datetime | None = None  # when the scheduler should look at it next
+    since: datetime | None = None  # a plan: planned times after this count
+    revision: int = 1  # counts up with every edit; an approval is of one revision
+    resend_of: BroadcastId | None = None  # the broadcast whose failures this one repeats
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     author: str = ""  # API key or operator that made it
+    edited_by: tuple[str, ...] = ()  # who changed it since
     reason: str = ""  # why it failed, was paused or rejected
 
     @property

@@ -34,6 +34,24 @@ def quiet_until(now: datetime, hours: tuple[time, time] | None) -> datetime | No
     return datetime.combine(day, end, BEIJING).astimezone(UTC)
 
 
+def open_at(
+    now: datetime, quiet: tuple[time, time] | None, window: tuple[time, time] | None
+) -> datetime | None:
+    """Return when sending may go on that quiet hours or a send window hold now; None: at once.
+
+    Outside its window (发送时段) a broadcast waits as it does in quiet hours. When the two leave
+    no common moment, the answer is one at which to ask again.
+    """
+    shut = (window[1], window[0]) if window else None
+    moment = now
+    for _ in range(3):
+        until = quiet_until(moment, quiet) or quiet_until(moment, shut)
+        if until is None:
+            break
+        moment = until
+    return moment if moment > now else None
+
+
 def next_time_of_day(now: datetime, at: time) -> datetime:
     """Return the first instant after `now` when clocks in China show `at`."""
     local = in_beijing(now)
@@ -69,7 +87,10 @@ class Cron:
         """Return the first time strictly after `moment`, in UTC."""
         local = in_beijing(moment)
         for day in self._days_from(local.date()):
+            today = day == local.date()
             for hour in self._hours:
+                if today and hour < local.hour:
+                    continue
                 for minute in self._minutes:
                     found = datetime.combine(day, time(hour, minute), BEIJING)
                     if found > local:

@@ -6,8 +6,8 @@ later changes nothing. All changes of state go through `domain.broadcast.TRANSIT
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from config.catalogue import Catalogue
@@ -17,9 +17,10 @@ from domain.clock import Clock
 from domain.errors import NotAllowed, NotFound, StateError
 from domain.ids import AccountId, BroadcastId, new_id
 from domain.ledger import Content, Totals
-from domain.schedule import Cron
 from push.orders import BroadcastOrder, Fault, OrderRefused, check_broadcast
+from push.plans import Times, begin_at, resume_at
 from push.ports import People
+from push.recurrences import ReadRecurrence, recurrence
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
 from storage.mongo.deliveries import MongoDeliveries
 from storage.mongo.ledger import MongoLedger
@@ -29,7 +30,6 @@ from storage.redis.scripts import StoreAway
 log = logging.getLogger(__name__)
 
 BEFORE_START: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
-_TICK = timedelta(seconds=1)
 PAUSED: tuple[BroadcastState, ...] = ("paused",)
 RUNNING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
 
@@ -69,7 +69,9 @@ class Broadcasts:
         accounts: Mapping[AccountId, AccountSettings],
         catalogue: Catalogue,
         clock: Clock,
+        read: ReadRecurrence = recurrence,
     ) -> None:
+        self._read = read
         self._store = store
         self._ledger = ledger
         self._deliveries = deliveries
@@ -107,10 +109,14 @@ class Broadcasts:
             priority=order.priority,
             ignore_quiet_hours=order.ignore_quiet_hours,
             state=state,
-            due_at=_first_due(order.cron, order.at, now) if publish else None,
+            window=order.window,
+            late_by=order.late_by,
             created_at=now,
             author=author,
         )
+        if publish:
+            times = self._first_times(order.cron, order.at, now)
+            broadcast = replace(broadcast, since=times.since, due_at=times.due_at)
         try:
             await self._store.add(
                 broadcast,
@@ -136,9 +142,14 @@ class Broadcasts:
             raise NotAllowed("拟稿人不能审核自己的群发任务，请由另一人审核。")
         now = self._clock.now()
         content = self._compose_again(broadcast, now)
-        due_at = _first_due(broadcast.cron, broadcast.at, now)
+        times = self._first_times(broadcast.cron, broadcast.at, now)
         moved = await self._store.move(
-            broadcast_id, {"in_review"}, "scheduled", content=content, due_at=due_at
+            broadcast_id,
+            {"in_review"},
+            "scheduled",
+            content=content,
+            since=times.since,
+            due_at=times.due_at,
         )
         return self._moved(moved, broadcast, "scheduled")
 
@@ -224,9 +235,10 @@ class Broadcasts:
                 changes["finished_at"] = now
             if to == "scheduled":
                 due = max(broadcast.due_at or now, now)
-                changes["due_at"] = (
-                    Cron(broadcast.cron).next_after(due - _TICK) if broadcast.cron else due
-                )
+                changes["due_at"] = due
+                if broadcast.cron:
+                    times = resume_at(self._read(broadcast.cron), broadcast, now)
+                    changes |= {"since": times.since, "due_at": times.due_at}
             moved = await self._store.move(
                 broadcast.id, {broadcast.state}, to, resumed=verb == "resume", **changes
             )
@@ -286,6 +298,12 @@ class Broadcasts:
             raise NotFound("没有这个群发任务。")
         return found
 
+    def _first_times(self, cron: str | None, at: datetime | None, now: datetime) -> Times:
+        """Return when the planner should look first; a time that is past means now."""
+        if cron is None:
+            return Times(since=None, due_at=max(at, now) if at else now)
+        return begin_at(self._read(cron), at, now)
+
     def _account(self, account_id: AccountId) -> AccountSettings:
         account = self._accounts.get(account_id)
         if account is None:
@@ -294,18 +312,7 @@ class Broadcasts:
         return account
 
     def _compose_again(self, broadcast: Broadcast, now: datetime) -> Content:
-        order = BroadcastOrder(
-            account=broadcast.account,
-            title=broadcast.title,
-            topic=broadcast.topic,
-            audience=broadcast.audience,
-            template=broadcast.template,
-            data=broadcast.data,
-            url=broadcast.url,
-            at=broadcast.at,
-            cron=broadcast.cron,
-            expires_at=broadcast.expires_at,
-        )
+        order = order_of(broadcast)
         return check_broadcast(order, self._account(broadcast.account), self._catalogue, now)
 
     @staticmethod
@@ -315,13 +322,24 @@ class Broadcasts:
         return moved
 
 
-def _first_due(cron: str | None, at: datetime | None, now: datetime) -> datetime:
-    """Return when the planner should look first; a time that is past means now."""
-    if cron is None:
-        return max(at, now) if at else now
-    start = max(at, now) if at else now
-    # a plan that starts exactly on one of its times begins with that time
-    return Cron(cron).next_after(start - _TICK if at and at > now else start)
+def order_of(broadcast: Broadcast) -> BroadcastOrder:
+    """Return the order that a broadcast was made from, or edited to."""
+    return BroadcastOrder(
+        account=broadcast.account,
+        title=broadcast.title,
+        topic=broadcast.topic,
+        audience=broadcast.audience,
+        template=broadcast.template,
+        data=broadcast.data,
+        url=broadcast.url,
+        at=broadcast.at,
+        cron=broadcast.cron,
+        expires_at=broadcast.expires_at,
+        priority=broadcast.priority,
+        ignore_quiet_hours=broadcast.ignore_quiet_hours,
+        window=broadcast.window,
+        late_by=broadcast.late_by,
+    )
 
 
 def _target(broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"]) -> BroadcastState:

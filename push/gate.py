@@ -15,7 +15,7 @@ from typing import Literal
 from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.ids import BroadcastId
-from domain.schedule import quiet_until
+from domain.schedule import open_at
 from storage.mongo.broadcasts import MongoBroadcasts, Status
 
 Word = Literal["go", "paused", "cancelled", "closed", "quiet", "expired"]
@@ -59,10 +59,10 @@ class Gate:
             now = self._clock.now()
             if broadcast.expires_at is not None and now >= broadcast.expires_at:
                 return Verdict("expired", resumes=status.resumes)
-            if broadcast.heeds_quiet_hours:
-                until = quiet_until(now, self._quiet_hours)
-                if until is not None:
-                    return Verdict("quiet", until=until, resumes=status.resumes)
+            quiet = self._quiet_hours if broadcast.heeds_quiet_hours else None
+            until = open_at(now, quiet, broadcast.window)
+            if until is not None:
+                return Verdict("quiet", until=until, resumes=status.resumes)
             return Verdict("go", resumes=status.resumes)
         if status.state in ("paused", "scheduled"):
             return Verdict("paused", resumes=status.resumes)

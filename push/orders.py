@@ -7,19 +7,19 @@ request right. The console and the JSON API use the same checks.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
-from domain.broadcast import Audience, Priority
+from domain.broadcast import LATE_BY, Audience, Priority
 from domain.errors import CitizenError
 from domain.ids import AccountId, TopicId
 from domain.ledger import Content
-from domain.schedule import Cron
 from push.field_types import as_written, problem_with
+from push.recurrences import recurrence
 
 LONGEST_URL = 1024
 
@@ -60,6 +60,8 @@ class BroadcastOrder:
     expires_at: datetime | None = None
     priority: Priority = "normal"
     ignore_quiet_hours: bool = False
+    window: tuple[time, time] | None = None  # sent only inside, Beijing time
+    late_by: timedelta = LATE_BY
     idempotency_key: str | None = None
 
     def digest(self) -> str:
@@ -84,6 +86,11 @@ class BroadcastOrder:
             "priority": self.priority,
             "ignore_quiet_hours": self.ignore_quiet_hours,
         }
+        # only when asked for, so that orders of before these fields keep their digest
+        if self.window is not None:
+            content["window"] = [end.isoformat() for end in self.window]
+        if self.late_by != LATE_BY:
+            content["late_by"] = self.late_by.total_seconds()
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -198,7 +205,7 @@ def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:
     faults: list[Fault] = []
     if order.cron is not None:
         try:
-            Cron(order.cron)
+            recurrence(order.cron)
         except ValueError as error:
             faults.append(Fault(field="cron", code="invalid_cron", message=f"cron 无效：{error}"))
     if order.expires_at is not None:
@@ -208,6 +215,9 @@ def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:
             faults.append(
                 Fault(field="expires_at", code="expired", message="expires_at 必须晚于 at")
             )
+    if order.window is not None and order.window[0] == order.window[1]:
+        message = "window 的开始和结束不能相同，应为 09:00-18:00 的形式"
+        faults.append(Fault(field="window", code="invalid_window", message=message))
     return faults
 
 

@@ -1,28 +1,31 @@
 """The planner (计划): what is due begins, once, whoever looks.
 
-`tick` is called every half second by each scheduler process. It only looks and claims;
-expansion runs in tasks of its own, so a long one does not keep an urgent broadcast waiting.
+`tick` is called every half second by each scheduler process. It only looks and claims; expansion,
+and the look back over recurring plans, run in tasks of their own, so a long one does not keep an
+urgent broadcast waiting. Urgent ones are looked at first and are never held up by a full house.
+
+A broadcast that could have begun longer ago than it allows (`late_by`) is not sent any more: it
+fails as missed, with its reason. Quiet hours and a send window only move the moment from which
+that is counted.
 """
 
 import asyncio
 import logging
 import secrets
-from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from domain.broadcast import Broadcast
 from domain.clock import Clock
-from domain.ids import BroadcastId, new_id
-from domain.schedule import Cron, quiet_until
+from domain.schedule import open_at
 from push.fanout import LEASE, Fanout
-from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
+from push.plans import Plans
+from push.recurrences import ReadRecurrence, recurrence
+from storage.mongo.broadcasts import MongoBroadcasts
 
 log = logging.getLogger(__name__)
 
-TOO_LATE = timedelta(hours=1)
-LOOK_BACK = timedelta(days=1)  # times missed longer ago are not recorded one by one
-MOST_MISSED = 20  # how many missed times of one plan are recorded one by one
-EXPANSIONS = 8  # at once in one process
+EXPANSIONS = 16  # at once in one process, urgent ones apart
+LOOK_BACK_EVERY = timedelta(seconds=30)
 
 
 class Planner:
@@ -35,20 +38,26 @@ class Planner:
         clock: Clock,
         *,
         quiet_hours: tuple[time, time] | None,
+        read: ReadRecurrence = recurrence,
     ) -> None:
         self._store = store
         self._fanout = fanout
         self._clock = clock
         self._quiet_hours = quiet_hours
+        self._plans = Plans(store, read)
         self._owner = f"planner-{secrets.token_hex(6)}"
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looking_back: asyncio.Task[None] | None = None
+        self._looked_back_at: datetime | None = None
 
     async def tick(self, now: datetime | None = None) -> None:
         """Claim what is due at `now` and begin to expand it."""
         now = now or self._clock.now()
+        self._look_back(now)
         for broadcast in await self._store.due(now):
             if broadcast.cron:
-                await self._next_occurrence(broadcast, now)
+                for occurrence in await self._plans.look_at(broadcast, now):
+                    await self._begin(occurrence, now)
             else:
                 await self._begin(broadcast, now)
         while len(self._tasks) < EXPANSIONS:
@@ -58,73 +67,83 @@ class Planner:
             self._expand(abandoned)
 
     async def settle(self) -> None:
-        """Wait until the expansions that were begun have ended."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until what was begun has ended."""
+        while waiting := {*self._tasks, *([self._looking_back] if self._looking_back else [])}:
+            await asyncio.wait(waiting)
 
     async def aclose(self) -> None:
         """Stop; another process takes unfinished expansions over."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._looking_back] if self._looking_back else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- recurring ------------------------------------------------------------------------
+
+    def _look_back(self, now: datetime) -> None:
+        """Now and then, and at the start: make what an outage or a crash has left out."""
+        last = self._looked_back_at
+        # a clock that was set back must not put it off
+        fresh = last is not None and last <= now < last + LOOK_BACK_EVERY
+        if self._looking_back is not None or fresh:
+            return
+        self._looked_back_at = now
+        self._looking_back = asyncio.create_task(self._look_back_safely(now))
+
+    async def _look_back_safely(self, now: datetime) -> None:
+        try:
+            async for occurrence in self._plans.look_back(now):
+                await self._begin(occurrence, now)
+        except Exception:  # outermost: in half a minute again
+            log.exception("schedule.look_back_failed")
+        finally:
+            self._looking_back = None
+
+    # --- one broadcast --------------------------------------------------------------------
 
     async def _begin(self, broadcast: Broadcast, now: datetime) -> None:
+        quiet = self._quiet_hours if broadcast.heeds_quiet_hours else None
         due_at = broadcast.due_at or now
-        quiet_end = quiet_until(now, self._quiet_hours)
-        if broadcast.heeds_quiet_hours and quiet_end is not None:
-            await self._store.move(broadcast.id, {"scheduled"}, "scheduled", due_at=quiet_end)
-            log.info("broadcast.held", extra={"broadcast": broadcast.id, "until": quiet_end})
-        elif now - due_at > TOO_LATE:
+        could_begin = open_at(due_at, quiet, broadcast.window) or due_at
+        opens = open_at(now, quiet, broadcast.window)
+        if now - could_begin > broadcast.late_by:
             reason = f"missed: due at {due_at.isoformat()}, looked at {now.isoformat()}"
             await self._store.move(
                 broadcast.id, {"scheduled"}, "failed", reason=reason, finished_at=now
             )
             log.error("broadcast.missed", extra={"broadcast": broadcast.id, "reason": reason})
-        elif len(self._tasks) < EXPANSIONS and await self._store.start(
-            broadcast, now=now, owner=self._owner, until=now + LEASE
-        ):
-            log.info("broadcast.started", extra={"broadcast": broadcast.id})
+        elif opens is not None:
+            await self._store.move(broadcast.id, {"scheduled"}, "scheduled", due_at=opens)
+            log.info("broadcast.held", extra={"broadcast": broadcast.id, "until": opens})
+        elif await self._plan_allows(broadcast, now) and await self._claim(broadcast, now):
+            late = (now - could_begin).total_seconds()
+            log.info("broadcast.started", extra={"broadcast": broadcast.id, "late_seconds": late})
             self._expand(broadcast)
 
-    async def _next_occurrence(self, plan: Broadcast, now: datetime) -> None:
-        """Make the occurrence that is due, then move the plan on.
-
-        The occurrence comes first: it is unique on (plan, planned time), so dying between the
-        two, or two planners at once, makes one occurrence and never none.
-        """
-        cron = Cron(plan.cron or "")
-        planned = plan.due_at or now
-        since = max(planned, now - LOOK_BACK)
-        times = [planned, *cron.between(since, now)][-MOST_MISSED:]
-        for moment in times[:-1]:
-            await self._missed(plan, moment, now)
-        latest = times[-1]
-        if plan.expires_at is not None and latest >= plan.expires_at:
-            await self._store.advance(plan, None, now)
-            return
-        if now - latest > TOO_LATE:
-            await self._missed(plan, latest, now)
-        else:
-            child = replace(
-                _occurrence(plan, latest, now), state="scheduled", due_at=max(latest, now)
-            )
-            await self._add(child, plan.id)
-        following = cron.next_after(now)
-        ends = plan.expires_at is not None and following >= plan.expires_at
-        await self._store.advance(plan, None if ends else following, now)
-
-    async def _missed(self, plan: Broadcast, moment: datetime, now: datetime) -> None:
-        reason = f"missed: planned for {moment.isoformat()}, looked at {now.isoformat()}"
-        child = replace(
-            _occurrence(plan, moment, now), state="failed", reason=reason, finished_at=now
+    async def _claim(self, broadcast: Broadcast, now: datetime) -> bool:
+        has_room = len(self._tasks) < EXPANSIONS or broadcast.priority == "urgent"
+        return has_room and await self._store.start(
+            broadcast, now=now, owner=self._owner, until=now + LEASE
         )
-        if await self._add(child, plan.id):
-            log.error("broadcast.missed", extra={"broadcast": plan.id, "reason": reason})
 
-    async def _add(self, child: Broadcast, plan: BroadcastId) -> bool:
-        try:
-            await self._store.add(child, content=await self._store.find_content(plan))
-        except AlreadyThere:
+    async def _plan_allows(self, broadcast: Broadcast, now: datetime) -> bool:
+        """Whether its plan still stands: one may be stopped just when an occurrence is made."""
+        if broadcast.parent is None:
+            return True
+        plan = await self._store.status(broadcast.parent)
+        if plan is None or plan.state in ("cancelled", "failed"):
+            await self._store.move(
+                broadcast.id,
+                {"scheduled"},
+                "cancelled",
+                reason="its plan was cancelled",
+                finished_at=now,
+            )
+            return False
+        if plan.state == "paused":
+            await self._store.move(
+                broadcast.id, {"scheduled"}, "paused", reason="its plan was paused"
+            )
             return False
         return True
 
@@ -138,19 +157,3 @@ class Planner:
             await self._fanout.expand(broadcast, owner=self._owner)
         except Exception:  # outermost: whoever sees the claim run out expands the rest
             log.exception("fanout.failed", extra={"broadcast": broadcast.id})
-
-
-def _occurrence(plan: Broadcast, planned: datetime, now: datetime) -> Broadcast:
-    return replace(
-        plan,
-        id=BroadcastId(new_id("bc")),
-        cron=None,
-        at=planned,
-        parent=plan.id,
-        planned_at=planned,
-        created_at=now,
-        started_at=None,
-        finished_at=None,
-        due_at=None,
-        reason="",
-    )

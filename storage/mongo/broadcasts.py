@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.broadcast import Audience, Broadcast, BroadcastState
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
 from domain.ledger import Content, Totals
+from storage.mongo.schedule_papers import schedule_document, schedule_fields
 
 Document = dict[str, Any]
 Clash = Literal["idempotency_key", "occurrence", "event"]
@@ -70,6 +71,11 @@ class MongoBroadcasts:
             name="idempotency_key",
             unique=True,
             partialFilterExpression={"idempotency.key": {"$exists": True}},
+        ),
+        IndexModel(  # active plans
+            [("state", ASCENDING), ("_id", ASCENDING)],
+            name="plans",
+            partialFilterExpression={"cron": {"$type": "string"}},
         ),
         IndexModel(
             [("parent", ASCENDING), ("planned_at", ASCENDING)],
@@ -223,13 +229,29 @@ class MongoBroadcasts:
     # --- for the planner ------------------------------------------------------------------
 
     async def due(self, now: datetime, *, limit: int = 100) -> list[Broadcast]:
-        """Return what is scheduled and due, the longest waiting first."""
-        cursor = (
-            self._broadcasts.find({"state": "scheduled", "due_at": {"$lte": now}})
-            .sort("due_at", ASCENDING)
-            .limit(limit)
-        )
+        """Return what is scheduled and due: urgent ones, then the longest waiting first."""
+        waiting: Document = {"state": "scheduled", "due_at": {"$lte": now}}
+        found: list[Broadcast] = []
+        for query in ({"priority": "urgent"} | waiting, {"priority": "normal"} | waiting):
+            cursor = self._broadcasts.find(query).sort("due_at", ASCENDING).limit(limit)
+            found += [_from_document(document) async for document in cursor]
+        return found
+
+    async def list_plans(self, *, after: str, limit: int) -> list[Broadcast]:
+        """Return active plans in the order of their ids, behind `after`."""
+        query = {"state": "scheduled", "cron": {"$type": "string"}, "_id": {"$gt": after}}
+        cursor = self._broadcasts.find(query).sort("_id", ASCENDING).limit(limit)
         return [_from_document(found) async for found in cursor]
+
+    async def planned_times(
+        self, plan: BroadcastId, first: datetime, last: datetime
+    ) -> set[datetime]:
+        """Return the planned times of a period that have their occurrence."""
+        cursor = self._broadcasts.find(
+            {"parent": plan, "planned_at": {"$gte": first, "$lte": last}},
+            {"_id": 0, "planned_at": 1},
+        )
+        return {found["planned_at"] async for found in cursor}
 
     async def start(
         self, broadcast: Broadcast, *, now: datetime, owner: str, until: datetime
@@ -402,6 +424,7 @@ def _to_document(broadcast: Broadcast) -> Document:
         "finished_at": broadcast.finished_at,
         "author": broadcast.author,
         "reason": broadcast.reason,
+        **schedule_document(broadcast),
     }
     if broadcast.parent is not None:
         document |= {"parent": broadcast.parent, "planned_at": broadcast.planned_at}
@@ -441,6 +464,7 @@ def _from_document(document: Document) -> Broadcast:
         finished_at=document["finished_at"],
         author=document["author"],
         reason=document["reason"],
+        **schedule_fields(document),
     )
 
 
@@ -468,6 +492,6 @@ def _clash(error: DuplicateKeyError) -> Clash:
         return "idempotency_key"
     if "notice.event_id" in pattern:
         return "event"
-    if "planned_at" in pattern:
+    if "planned_at" in pattern or "_id" in pattern:  # an occurrence is unique in two ways
         return "occurrence"
     raise error

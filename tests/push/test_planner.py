@@ -46,7 +46,7 @@ async def test_a_plan_makes_one_child_per_planned_time_whoever_ticks(
 
     await asyncio.gather(engine.planner.tick(), other.tick(), engine.planner.tick())
 
-    assert await _children(engine, plan) == [("2026-11-24T04:00:00+00:00", "scheduled")]
+    assert await _children(engine, plan) == [("2026-11-24T04:00:00+00:00", "sending")]
     found = await engine.find(plan)
     assert found.due_at.isoformat() == "2026-11-25T04:00:00+00:00"
 
@@ -79,7 +79,7 @@ async def test_a_time_that_is_more_than_an_hour_past_is_recorded_as_missed(
     assert sorted(await _children(engine, plan)) == [
         ("2026-11-24T04:00:00+00:00", "failed"),
         ("2026-11-24T05:00:00+00:00", "failed"),
-        ("2026-11-24T09:00:00+00:00", "scheduled"),
+        ("2026-11-24T09:00:00+00:00", "sending"),
     ]
 
 

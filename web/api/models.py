@@ -4,15 +4,18 @@ The OpenAPI description and the page people read are made from these models. Des
 Chinese first, then English.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.broadcast import Audience, BroadcastState
+from domain.clock import parse_hours
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
 
+HOURS = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Value = Annotated[str, StringConstraints(max_length=500)]
 Data = Annotated[
@@ -80,7 +83,23 @@ class BroadcastRequest(Strict):
     )
     cron: Annotated[str, StringConstraints(min_length=9, max_length=100)] | None = Field(
         None,
-        description="周期发送，五段 cron，北京时间 / recurring: five cron fields, Beijing time",
+        description="周期发送，北京时间：五段 cron；或 @workdays 09:00（每个工作日，含调休）；或 "
+        "@tax D-5,D-2,D-0 09:00（按月申报期限前几天，后面可写办税日历中的另一个名称，如 quarterly、"
+        "individual.settlement） / recurring, Beijing time: five cron fields; or every Chinese "
+        "working day; or days before each monthly deadline of the tax calendar, or of another of "
+        "its names written behind",
+    )
+    window: Annotated[str, StringConstraints(pattern=HOURS)] | None = Field(
+        None,
+        description="发送时段，如 09:00-18:00，北京时间；时段外等到下次开始 / sent only inside "
+        "these hours, Beijing time; outside it waits until they begin",
+    )
+    late_by_minutes: int = Field(
+        60,
+        ge=1,
+        le=10_080,
+        description="最多晚这么多分钟开始；再晚就不发，状态为 failed / begun at most this late; "
+        "later it is missed, state failed",
     )
     expires_at: AwareDatetime | None = Field(
         None, description="过了这个时间就不再发送 / not sent any more after this"
@@ -110,6 +129,8 @@ class BroadcastRequest(Strict):
             expires_at=self.expires_at,
             priority=self.priority,
             ignore_quiet_hours=self.ignore_quiet_hours,
+            window=parse_hours(self.window or ""),
+            late_by=timedelta(minutes=self.late_by_minutes),
             idempotency_key=self.idempotency_key,
         )
 
