@@ -14,10 +14,15 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from domain.broadcast import Audience, Broadcast, BroadcastState
-from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
+from domain.broadcast import Broadcast, BroadcastState
+from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.ledger import Content, Totals
-from storage.mongo.schedule_papers import schedule_document, schedule_fields
+from storage.mongo.broadcast_papers import (
+    broadcast_document,
+    broadcast_from,
+    content_document,
+    totals_document,
+)
 
 Document = dict[str, Any]
 Clash = Literal["idempotency_key", "occurrence", "event"]
@@ -113,9 +118,9 @@ class MongoBroadcasts:
 
         `fanout` (owner, until) claims the expansion in the same write.
         """
-        document = _to_document(broadcast)
+        document = broadcast_document(broadcast)
         if content is not None:
-            document["content"] = _content_document(content)
+            document["content"] = content_document(content)
         if idempotency is not None:
             key, digest = idempotency
             document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
@@ -137,7 +142,7 @@ class MongoBroadcasts:
     async def find(self, broadcast_id: BroadcastId) -> Broadcast | None:
         """Return a broadcast, if there is one."""
         document = await self._broadcasts.find_one({"_id": broadcast_id})
-        return _from_document(document) if document else None
+        return broadcast_from(document) if document else None
 
     async def find_first_answer(self, account: AccountId, key: str) -> FirstAnswer | None:
         """Return what the idempotency key was first used for."""
@@ -199,7 +204,7 @@ class MongoBroadcasts:
     ) -> list[Broadcast]:
         """Return a plan's occurrences in the given states."""
         cursor = self._broadcasts.find({"parent": plan, "state": {"$in": list(states)}})
-        return [_from_document(found) async for found in cursor.sort("created_at", ASCENDING)]
+        return [broadcast_from(found) async for found in cursor.sort("created_at", ASCENDING)]
 
     # --- changes of state -----------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class MongoBroadcasts:
         """Change the state if it still is one of `origin`; None if it is not."""
         update: Document = {"$set": {"state": to, **changes}}
         if content is not None:
-            update["$set"]["content"] = _content_document(content)
+            update["$set"]["content"] = content_document(content)
         if resumed:
             update["$inc"] = {"resumes": 1}
         found = await self._broadcasts.find_one_and_update(
@@ -224,7 +229,7 @@ class MongoBroadcasts:
             update,
             return_document=ReturnDocument.AFTER,
         )
-        return _from_document(found) if found else None
+        return broadcast_from(found) if found else None
 
     # --- for the planner ------------------------------------------------------------------
 
@@ -234,14 +239,14 @@ class MongoBroadcasts:
         found: list[Broadcast] = []
         for query in ({"priority": "urgent"} | waiting, {"priority": "normal"} | waiting):
             cursor = self._broadcasts.find(query).sort("due_at", ASCENDING).limit(limit)
-            found += [_from_document(document) async for document in cursor]
+            found += [broadcast_from(document) async for document in cursor]
         return found
 
     async def list_plans(self, *, after: str, limit: int) -> list[Broadcast]:
         """Return active plans in the order of their ids, behind `after`."""
         query = {"state": "scheduled", "cron": {"$type": "string"}, "_id": {"$gt": after}}
         cursor = self._broadcasts.find(query).sort("_id", ASCENDING).limit(limit)
-        return [_from_document(found) async for found in cursor]
+        return [broadcast_from(found) async for found in cursor]
 
     async def planned_times(
         self, plan: BroadcastId, first: datetime, last: datetime
@@ -293,7 +298,7 @@ class MongoBroadcasts:
             },
             {"$set": {"fanout.owner": owner, "fanout.until": until}},
         )
-        return _from_document(found) if found else None
+        return broadcast_from(found) if found else None
 
     async def keep_fanout(self, broadcast_id: BroadcastId, *, owner: str, until: datetime) -> bool:
         """Renew the claim; False when it was lost or the broadcast is no longer to be sent."""
@@ -338,7 +343,7 @@ class MongoBroadcasts:
         found = await self._broadcasts.find_one(
             {"_id": broadcast_id, "state": "sending", "fanout.done": {"$exists": True}}
         )
-        return (_from_document(found), found["fanout"]["done"]) if found else None
+        return (broadcast_from(found), found["fanout"]["done"]) if found else None
 
     async def list_expanded(self, *, after: str, limit: int = 200) -> list[BroadcastId]:
         """Return ids of such broadcasts in order, behind `after`."""
@@ -366,7 +371,7 @@ class MongoBroadcasts:
                 "$or": [{"fanout.until": {"$lt": now}}, {"fanout.done": {"$exists": True}}],
             }
         ).limit(limit)
-        return [_from_document(found) async for found in cursor]
+        return [broadcast_from(found) async for found in cursor]
 
     async def close(
         self,
@@ -376,7 +381,7 @@ class MongoBroadcasts:
         finished_at: datetime | None = None,
     ) -> bool:
         """Freeze the sums; with `finished_at` the broadcast goes from sending to finished."""
-        change: Document = {"totals": _totals_document(totals), "fanout.open": False}
+        change: Document = {"totals": totals_document(totals), "fanout.open": False}
         query: Document = {"_id": broadcast_id, "fanout.open": True}
         if finished_at is not None:
             query["state"] = "sending"
@@ -389,101 +394,6 @@ class MongoBroadcasts:
         found = await self._broadcasts.find_one({"_id": broadcast_id}, {"totals": 1})
         part = found.get("totals") if found else None
         return Totals(**part) if part else None
-
-
-# --- documents --------------------------------------------------------------------------------
-
-
-def _to_document(broadcast: Broadcast) -> Document:
-    audience = broadcast.audience
-    document: Document = {
-        "_id": broadcast.id,
-        "account": broadcast.account,
-        "kind": broadcast.kind,
-        "title": broadcast.title,
-        "topic": broadcast.topic,
-        "audience": {
-            "topics": list(audience.topics),
-            "regions": list(audience.regions),
-            "tags": list(audience.tags),
-            "openids": list(audience.openids),
-            "all": audience.all,
-        },
-        "template": broadcast.template,
-        "data": dict(broadcast.data),
-        "url": broadcast.url,
-        "at": broadcast.at,
-        "cron": broadcast.cron,
-        "expires_at": broadcast.expires_at,
-        "priority": broadcast.priority,
-        "ignore_quiet_hours": broadcast.ignore_quiet_hours,
-        "state": broadcast.state,
-        "due_at": broadcast.due_at,
-        "created_at": broadcast.created_at,
-        "started_at": broadcast.started_at,
-        "finished_at": broadcast.finished_at,
-        "author": broadcast.author,
-        "reason": broadcast.reason,
-        **schedule_document(broadcast),
-    }
-    if broadcast.parent is not None:
-        document |= {"parent": broadcast.parent, "planned_at": broadcast.planned_at}
-    return document
-
-
-def _from_document(document: Document) -> Broadcast:
-    audience = document["audience"]
-    parent = document.get("parent")
-    return Broadcast(
-        id=BroadcastId(document["_id"]),
-        account=AccountId(document["account"]),
-        kind=document["kind"],
-        title=document["title"],
-        topic=TopicId(document["topic"]),
-        audience=Audience(
-            topics=tuple(map(TopicId, audience["topics"])),
-            regions=tuple(map(RegionCode, audience["regions"])),
-            tags=tuple(audience["tags"]),
-            openids=tuple(map(OpenId, audience["openids"])),
-            all=audience["all"],
-        ),
-        template=document["template"],
-        data=document["data"],
-        url=document["url"],
-        at=document["at"],
-        cron=document["cron"],
-        expires_at=document["expires_at"],
-        priority=document["priority"],
-        ignore_quiet_hours=document["ignore_quiet_hours"],
-        state=document["state"],
-        parent=BroadcastId(parent) if parent else None,
-        planned_at=document.get("planned_at"),
-        due_at=document["due_at"],
-        created_at=document["created_at"],
-        started_at=document["started_at"],
-        finished_at=document["finished_at"],
-        author=document["author"],
-        reason=document["reason"],
-        **schedule_fields(document),
-    )
-
-
-def _content_document(content: Content) -> Document:
-    return {
-        "template_id": content.template_id,
-        "fields": dict(content.fields),
-        "url": content.url,
-    }
-
-
-def _totals_document(totals: Totals) -> Document:
-    return {
-        "people": totals.people,
-        "sent": totals.sent,
-        "failed": totals.failed,
-        "skipped": totals.skipped,
-        "unknown": totals.unknown,
-    }
 
 
 def _clash(error: DuplicateKeyError) -> Clash:
