@@ -108,6 +108,7 @@ class _TopicEntry(_Entry):
     words: tuple[str, ...] = Field(min_length=1)
     scope: str = Field(pattern=r"^(region|vehicle|person|none)$")
     hotline: str = "12345"
+    daily_cap: int = Field(0, ge=0, le=100)
 
     def topic(self) -> Topic:
         return Topic(
@@ -116,6 +117,7 @@ class _TopicEntry(_Entry):
             words=self.words,
             scope=self.scope,  # type: ignore[arg-type]  # the pattern above allows these four only
             hotline=self.hotline,
+            daily_cap=self.daily_cap,
         )
 
 

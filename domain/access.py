@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from domain.ids import AccountId
 
-Scope = Literal["broadcasts:write", "broadcasts:publish", "notices:write"]
+Scope = Literal["broadcasts:write", "broadcasts:publish", "notices:write", "history:read"]
 Role = Literal[
     "editor",  # 编辑 drafts
     "reviewer",  # 审核 approves or rejects, never their own draft

@@ -20,7 +20,7 @@ BroadcastState = Literal[
     "failed",
 ]
 Priority = Literal["normal", "urgent"]
-Kind = Literal["broadcast", "notice"]
+Kind = Literal["broadcast", "notice", "digest"]
 # what goes first: urgent broadcasts, then what concerns one person, then everything else
 Rank = Literal["urgent", "personal", "bulk"]
 RANKS: tuple[Rank, ...] = ("urgent", "personal", "bulk")
@@ -78,6 +78,7 @@ class Counts:
 class Broadcast:
     """One message for many, or (kind `notice`) one event for whoever bound its subject.
 
+    Kind `digest` is one message for one person with what was collected for them.
     A broadcast with `cron` is a plan: each planned time makes one child broadcast with
     `parent` set, unique on (parent, planned_at).
     """

@@ -7,7 +7,7 @@ from typing import Literal
 from domain.ids import RegionCode, TopicId
 
 SubjectKind = Literal["vehicle", "person"]
-Mode = Literal["immediate", "digest"]
+Mode = Literal["immediate", "daily", "weekly"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,14 @@ class Topic:
     words: tuple[str, ...]  # what citizens call it: 停水
     scope: Literal["region", "vehicle", "person", "none"]
     hotline: str = "12345"
+    daily_cap: int = 0  # notices a person gets at once per day; what is more waits; 0: no limit
+
+
+def parse_mode(kept: str | None) -> Mode:
+    """Read a mode as it is kept; what was called a digest once is the daily one."""
+    if kept in ("daily", "digest"):
+        return "daily"
+    return "weekly" if kept == "weekly" else "immediate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Everything can be said in one line (`订阅 停水 福田区`, `退订 停水`) 
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.dialog import Answers, Begin, Choice, Dialog, Outcome, Step
 from bot.inquiry import Inquiry
@@ -23,7 +23,13 @@ PAGE = 6  # subscriptions on one page of a list; the other numbers are ways on
 TOPIC_STEPS = ("topic", "topic_2", "topic_3")
 TOPICS_A_STEP = 8
 MORE = "more"
-MODES: dict[Mode, str] = {"immediate": "及时提醒", "digest": "汇总提醒"}
+MODES: dict[Mode, str] = {"immediate": "及时提醒", "daily": "每日汇总", "weekly": "每周汇总"}
+MODE_WORDS: dict[str, Mode] = {
+    **{word: mode for mode, word in MODES.items()},
+    "立即提醒": "immediate",
+    "立即": "immediate",
+    "汇总提醒": "daily",  # what it was called before there were weekly ones
+}
 MINE = Option("我的订阅", "我的订阅")
 ADD = Option("添加订阅", "订阅")
 ALL = Option("全部退订", "全部退订")
@@ -60,28 +66,47 @@ async def one(ask: Inquiry, use: Services) -> Reply:
     """Show one subscription with what can be changed about it."""
     item = await _named(ask, use, ask.text.removeprefix("管理订阅 "))
     line = _line(item, use.catalogue)
-    other: Mode = "digest" if item.mode == "immediate" else "immediate"
+    others = [word for mode, word in MODES.items() if mode != item.mode]
     return Reply.of(
         "subscription_one.txt",
         line=line,
         options=[
-            Option(f"改为{MODES[other]}", f"改为{MODES[other]} {line.words}"),
+            *(Option(f"改为{word}", f"改为{word} {line.words}") for word in others),
             Option("退订这一项", f"退订 {line.words}"),
             MINE,
         ],
     )
 
 
-@router.pattern(r"改为(及时|汇总)提醒 (\S{1,40})(?: (\S{1,20}))?")
+@router.pattern(
+    r"(?:改为)?(?:及时提醒|每日汇总|每周汇总|立即提醒|立即|汇总提醒) (\S{1,40})(?: (\S{1,20}))?"
+)
 async def change_mode(ask: Inquiry, use: Services) -> Reply:
-    """Switch one subscription between at once and a digest."""
+    """Switch one subscription between at once, a daily and a weekly digest."""
     switch, _, words = ask.text.partition(" ")
-    mode: Mode = "digest" if "汇总" in switch else "immediate"
     item = await _named(ask, use, words)
-    await use.subscriptions.set_mode(ask.account, ask.openid, item.topic, item.region, mode)
+    return await _switch(ask, use, item, MODE_WORDS[switch.removeprefix("改为")])
+
+
+@router.text("及时提醒", "立即提醒", "每日汇总", "每周汇总")
+async def choose_mode(ask: Inquiry, use: Services) -> Reply:
+    """Change the only subscription there is, or ask which by number."""
+    mode = MODE_WORDS[ask.text]
+    others = [item for item in await _held(ask, use) if item.mode != mode]
+    if len(others) == 1:
+        return await _switch(ask, use, others[0], mode)
+    lines = [_line(item, use.catalogue) for item in others]
+    word = MODES[mode]
+    ways = [Option(line.words, f"改为{word} {line.words}") for line in lines[:PAGE]]
     return Reply.of(
-        "subscription_mode.txt", line=_line(item, use.catalogue), mode=mode, options=[MINE]
+        "subscription_modes.txt", word=word, total=len(lines), shown=PAGE, options=[*ways, MINE]
     )
+
+
+async def _switch(ask: Inquiry, use: Services, item: Subscription, mode: Mode) -> Reply:
+    await use.subscriptions.set_mode(ask.account, ask.openid, item.topic, item.region, mode)
+    line = _line(replace(item, mode=mode), use.catalogue)
+    return Reply.of("subscription_mode.txt", line=line, mode=mode, options=[MINE])
 
 
 # --- cancelling ---------------------------------------------------------------------------
@@ -269,7 +294,7 @@ async def _subscribe(
         is_city=bool(region and region.endswith("00")),
         options=[
             Option("继续添加订阅", "订阅"),
-            Option("改为汇总提醒", f"改为汇总提醒 {line.words}"),
+            Option("改为每日汇总", f"改为每日汇总 {line.words}"),
             Option("退订这一项", f"退订 {line.words}"),
             MINE,
         ],

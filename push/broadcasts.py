@@ -256,7 +256,7 @@ class Broadcasts:
         self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], now: datetime
     ) -> None:
         """Spare the workers useless reading; without Redis the ledger alone is enough."""
-        if broadcast.kind == "notice":
+        if broadcast.kind != "broadcast":
             return  # its queue is shared with other notices
         queue = queue_of(broadcast.account, broadcast.id)
         try:
@@ -363,6 +363,6 @@ def _counted(totals: Totals, delivered: int) -> Counts:
 
 def queue_for(broadcast: Broadcast) -> str:
     """Return the queue a broadcast's batches stand in."""
-    if broadcast.kind == "notice":
-        return notices_queue(broadcast.account)
+    if broadcast.kind != "broadcast":
+        return notices_queue(broadcast.account, broadcast.priority)
     return queue_of(broadcast.account, broadcast.id)

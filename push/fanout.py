@@ -15,11 +15,12 @@ from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.ids import OpenId
 from domain.ledger import NewBatch
-from domain.schedule import DIGEST_HOUR, next_time_of_day
 from push.broadcasts import queue_for
+from push.collecting import Collector
 from push.ports import People
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.ledger import MongoLedger, SeqTaken
+from storage.mongo.notices import MongoNotices
 from storage.redis.ring import Ring
 from storage.redis.scripts import StoreAway
 
@@ -29,7 +30,6 @@ Item = TypeVar("Item")
 
 LEASE = timedelta(seconds=15)
 BATCHES_PER_PAGE = 10
-DIGEST_SEQ = 1_000_000  # digest batches of a notice are numbered from here
 
 
 class Fanout:
@@ -44,6 +44,8 @@ class Fanout:
         ledger: MongoLedger,
         ring: Ring,
         people: People,
+        notices: MongoNotices,
+        collector: Collector,
         clock: Clock,
         *,
         batch_size: int = 500,
@@ -52,6 +54,8 @@ class Fanout:
         self._ledger = ledger
         self._ring = ring
         self._people = people
+        self._notices = notices
+        self._collector = collector
         self._clock = clock
         self._batch_size = batch_size
 
@@ -59,6 +63,8 @@ class Fanout:
         """Write everybody who is not written yet; False when the claim was lost on the way."""
         if broadcast.kind == "notice":
             done = await self._expand_notice(broadcast, owner)
+        elif broadcast.kind == "digest":
+            done = await self._expand_digest(broadcast, owner)
         else:
             done = await self._expand_audience(broadcast, owner)
         if not done:
@@ -100,23 +106,25 @@ class Fanout:
         return False
 
     async def _expand_notice(self, broadcast: Broadcast, owner: str) -> bool:
-        notice = await self._store.find_notice(broadcast.id)
+        """Write who is told at once; who is told later has an item before that."""
+        notice = await self._notices.find(broadcast.id)
         if notice is None or not await self._keep(broadcast, owner):
             return False
-        now = self._clock.now()
-        batches = [
-            self._batch(broadcast, number, tuple(part), cursor="", due_at=now)
-            for number, part in enumerate(_parts(notice.immediate, self._batch_size))
-        ]
-        # the day is that of the announcement, so that a crash does not move the digest
-        morning = next_time_of_day(broadcast.created_at, DIGEST_HOUR)
-        batches += [
-            self._batch(broadcast, DIGEST_SEQ + number, tuple(part), cursor="", due_at=morning)
-            for number, part in enumerate(_parts(notice.digest, self._batch_size))
-        ]
-        for batch in batches:
-            await self._write(broadcast, [batch])
+        await self._write_people(broadcast, await self._collector.spread(broadcast, notice))
         return True
+
+    async def _expand_digest(self, broadcast: Broadcast, owner: str) -> bool:
+        """Write the one person it is for, once their items are taken."""
+        if not await self._keep(broadcast, owner):
+            return False
+        await self._write_people(broadcast, await self._collector.gather(broadcast))
+        return True
+
+    async def _write_people(self, broadcast: Broadcast, people: Sequence[OpenId]) -> None:
+        now = self._clock.now()
+        for number, part in enumerate(_parts(people, self._batch_size)):
+            batch = self._batch(broadcast, number, tuple(part), cursor="", due_at=now)
+            await self._write(broadcast, [batch])
 
     async def _write(self, broadcast: Broadcast, batches: Sequence[NewBatch]) -> None:
         try:

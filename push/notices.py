@@ -2,17 +2,19 @@
 
 A notice is a broadcast of kind `notice`: the same ledger, the same road. The people are found
 once and kept with the event in one write, so the same event again finds nothing to do and gives
-the same answer. What it says is personal and is encrypted at rest.
+the same answer. Who wants a digest, or has had enough of the topic for the day, gets it later
+(`push.collecting`). What it says is personal and is encrypted at rest.
 """
 
 import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
-from domain.broadcast import Audience, Broadcast
+from domain.broadcast import Audience, Broadcast, Priority
 from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.identifiers import default_plate_type, parse_identity, parse_plate, parse_plate_type
@@ -21,10 +23,11 @@ from domain.masking import Plate
 from domain.people import Subject
 from domain.topic import SubjectKind
 from push.fanout import LEASE, Fanout
-from push.jobs import seal
 from push.orders import Fault, OrderRefused, check_topic, compose
 from push.ports import Cipher, People
-from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts, Notice
+from push.sealed import seal
+from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
+from storage.mongo.notices import MongoNotices, Notice
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class NoticeOrder:
     data: Mapping[str, str] = field(repr=False)
     url: str | None = None
     event_id: str
+    priority: Priority = "normal"  # urgent: at once, whatever the modes, caps and hours
+    expires_at: datetime | None = None
 
 
 class Notices:
@@ -52,6 +57,7 @@ class Notices:
     def __init__(
         self,
         store: MongoBroadcasts,
+        notices: MongoNotices,
         fanout: Fanout,
         people: People,
         cipher: Cipher,
@@ -60,6 +66,7 @@ class Notices:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._notices = notices
         self._fanout = fanout
         self._people = people
         self._cipher = cipher
@@ -73,16 +80,18 @@ class Notices:
 
         The same event again changes nothing and returns the same number.
         """
-        before = await self._store.find_matched(order.account, order.topic, order.event_id)
+        before = await self._notices.find_matched(order.account, order.topic, order.event_id)
         if before is not None:
             return before
         subject, data = self._checked_subject(order)
         content, faults = compose(order.template, data, order.url, self._account(order.account))
+        now = self._clock.now()
         faults = check_topic(order.topic, self._catalogue) + faults
+        if order.expires_at is not None and order.expires_at <= now:
+            faults.append(Fault(field="expires_at", code="expired", message="expires_at 已经过去"))
         if faults or content is None:
             raise OrderRefused(tuple(faults))
         holders = await self._people.holders(order.account, order.topic, subject)
-        now = self._clock.now()
         broadcast = Broadcast(
             id=BroadcastId(new_id("nt")),
             account=order.account,
@@ -92,6 +101,8 @@ class Notices:
             audience=Audience(topics=(order.topic,)),
             template=order.template,
             data={},  # sealed
+            expires_at=order.expires_at,
+            priority=order.priority,
             state="sending" if holders else "finished",
             created_at=now,
             started_at=now,
@@ -101,7 +112,8 @@ class Notices:
         notice = Notice(
             event_id=order.event_id,
             immediate=tuple(openid for openid, mode in holders if mode == "immediate"),
-            digest=tuple(openid for openid, mode in holders if mode == "digest"),
+            daily=tuple(openid for openid, mode in holders if mode == "daily"),
+            weekly=tuple(openid for openid, mode in holders if mode == "weekly"),
             sealed=bytes(await self._cipher.encrypt(seal(content, subject))),
         )
         try:
@@ -111,7 +123,7 @@ class Notices:
                 fanout=(self._owner, now + LEASE) if holders else None,
             )
         except AlreadyThere:  # the same event at the same moment
-            again = await self._store.find_matched(order.account, order.topic, order.event_id)
+            again = await self._notices.find_matched(order.account, order.topic, order.event_id)
             return again or 0
         if holders:
             await self._fanout.expand(broadcast, owner=self._owner)

@@ -23,12 +23,16 @@ from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
 from handlers import discover
 from push.broadcasts import Broadcasts
+from push.collecting import Collector
 from push.dead import DeadBatches
+from push.digest_cards import DigestCards
 from push.fanout import Fanout
+from push.links import Links
 from push.notices import Notices
 from push.receipts import Receipts
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
+from storage.redis.sealing import Sealer
 from storage.stores import Stores, open_stores
 from subscriptions.audience import Audiences
 from subscriptions.bindings import BindingService
@@ -58,6 +62,8 @@ class AppContext:
     dead: DeadBatches
     notices: Notices
     fanout: Fanout
+    digest_cards: DigestCards
+    links: Links
     receipts: Receipts
     api_keys: MongoApiKeys
     departments: Departments
@@ -90,11 +96,32 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         audiences = Audiences(stores.audiences)
         bindings = BindingService(stores.people, clock)
         receipts = Receipts(stores.deliveries, stores.receipts, subscriptions, clock)
+        links = Links(Sealer(settings.security.master_key), settings.server.public_url, clock)
+        cards = DigestCards(
+            stores.digests,
+            stores.notices,
+            audiences,
+            stores.fields,
+            accounts,
+            catalogue,
+            links,
+            clock,
+        )
+        collector = Collector(
+            stores.notices,
+            stores.digests,
+            stores.caps,
+            catalogue,
+            clock,
+            quiet_hours=settings.push.quiet_hours,
+        )
         fanout = Fanout(
             stores.broadcasts,
             stores.ledger,
             stores.ring,
             audiences,
+            stores.notices,
+            collector,
             clock,
             batch_size=settings.push.batch_size,
         )
@@ -153,9 +180,18 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             broadcasts=broadcasts,
             dead=DeadBatches(stores.dead, stores.broadcasts, broadcasts, clock),
             notices=Notices(
-                stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
+                stores.broadcasts,
+                stores.notices,
+                fanout,
+                audiences,
+                stores.fields,
+                accounts,
+                catalogue,
+                clock,
             ),
             fanout=fanout,
+            digest_cards=cards,
+            links=links,
             receipts=receipts,
             api_keys=stores.api_keys,
             departments=departments,

@@ -19,6 +19,7 @@ from config.settings import Settings
 from domain.errors import ConfigError
 from push.chunks import Chunks
 from push.closing import Closer
+from push.digests import Digests
 from push.gate import Gate
 from push.jobs import Jobs
 from push.planner import Planner
@@ -26,7 +27,7 @@ from push.recovery import Recovery
 from push.sender import Sender
 from push.worker import Worker
 from runtime.context import AppContext, open_context
-from runtime.ticks import ticking
+from runtime.ticks import Tick, ticking
 from runtime.triggers import make_triggers
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 MakeApp = Callable[[AppContext], Application]
 ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
+DIGEST_EVERY = timedelta(seconds=2)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
 STOP_SECONDS = 5.0  # leases are given back within this
@@ -125,14 +127,16 @@ async def _listening(
 
 @asynccontextmanager
 async def _planning(ctx: AppContext) -> AsyncIterator[None]:
-    """Tick the planner and the triggers."""
+    """Tick the planner, the triggers and the digests."""
     planner = Planner(
         ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
     )
-    triggers = make_triggers(ctx)
-    async with ticking(
-        {"plan": (planner.tick, PLAN_EVERY), "triggers": (triggers.tick, TRIGGER_EVERY)}
-    ):
+    ticks: dict[str, tuple[Tick, timedelta]] = {
+        "plan": (planner.tick, PLAN_EVERY),
+        "triggers": (make_triggers(ctx).tick, TRIGGER_EVERY),
+        "digests": (make_digests(ctx).tick, DIGEST_EVERY),
+    }
+    async with ticking(ticks):
         try:
             yield
         finally:
@@ -162,10 +166,24 @@ async def _pushing(ctx: AppContext, failed: "asyncio.Future[None]") -> AsyncIter
             await asyncio.gather(working, return_exceptions=True)
 
 
+def make_digests(ctx: AppContext) -> Digests:
+    """Put together what makes digests."""
+    stores = ctx.stores
+    return Digests(
+        stores.broadcasts,
+        stores.notices,
+        stores.digests,
+        ctx.digest_cards,
+        ctx.fanout,
+        ctx.accounts,
+        ctx.clock,
+    )
+
+
 def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:
     """Put the sending side together; both share what they know of running broadcasts."""
     stores, push, clock = ctx.stores, ctx.settings.push, ctx.clock
-    jobs = Jobs(stores.broadcasts, ctx.audiences, stores.fields)
+    jobs = Jobs(stores.broadcasts, stores.notices, ctx.audiences, stores.fields, ctx.digest_cards)
     gate = Gate(stores.broadcasts, clock, quiet_hours=push.quiet_hours)
     closer = Closer(stores.broadcasts, stores.ledger, stores.deliveries, stores.ring, clock)
     chunks = Chunks(

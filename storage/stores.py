@@ -21,8 +21,10 @@ from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
@@ -43,6 +45,8 @@ INDEXED = (
     MongoBroadcasts,
     MongoDeliveries,
     MongoReceipts,
+    MongoDigests,
+    MongoCaps,
     MongoApiKeys,
     MongoOperators,
     MongoTriggers,
@@ -66,6 +70,9 @@ class Stores:
     dead: MongoDead
     deliveries: MongoDeliveries
     receipts: MongoReceipts
+    notices: MongoNotices
+    digests: MongoDigests
+    caps: MongoCaps
     api_keys: MongoApiKeys
     operators: MongoOperators
     triggers: MongoTriggers
@@ -122,6 +129,9 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             dead=MongoDead(database),
             deliveries=MongoDeliveries(database),
             receipts=MongoReceipts(database),
+            notices=MongoNotices(database),
+            digests=MongoDigests(database),
+            caps=MongoCaps(database),
             api_keys=MongoApiKeys(database),
             operators=MongoOperators(database),
             triggers=MongoTriggers(database),

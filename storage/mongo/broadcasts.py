@@ -15,6 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from domain.broadcast import Broadcast, BroadcastState
+from domain.digest import DigestMark
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.ledger import Content, Totals
 from storage.mongo.broadcast_papers import (
@@ -23,9 +24,10 @@ from storage.mongo.broadcast_papers import (
     content_document,
     totals_document,
 )
+from storage.mongo.notices import Notice, digest_document, notice_document
 
 Document = dict[str, Any]
-Clash = Literal["idempotency_key", "occurrence", "event"]
+Clash = Literal["idempotency_key", "occurrence", "event", "digest"]
 
 
 class AlreadyThere(Exception):
@@ -43,16 +45,6 @@ class FirstAnswer:
     id: BroadcastId
     state: BroadcastState
     digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What a notice (个人通知) keeps besides its broadcast: whom it found, and its sealed part."""
-
-    event_id: str
-    immediate: tuple[OpenId, ...]
-    digest: tuple[OpenId, ...]
-    sealed: bytes  # content and subject, encrypted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +86,13 @@ class MongoBroadcasts:
             unique=True,
             partialFilterExpression={"notice.event_id": {"$exists": True}},
         ),
+        IndexModel(
+            [("digest.key", ASCENDING)],
+            name="digest",
+            unique=True,
+            partialFilterExpression={"digest.key": {"$exists": True}},
+        ),
+        IndexModel([("retired", ASCENDING), ("finished_at", ASCENDING)]),  # push.retention
         IndexModel(  # expansions whose process may have died, and those to be closed
             [("fanout.open", ASCENDING), ("fanout.until", ASCENDING)],
             partialFilterExpression={"fanout.open": True},
@@ -112,6 +111,7 @@ class MongoBroadcasts:
         content: Content | None = None,
         idempotency: tuple[str, str] | None = None,
         notice: Notice | None = None,
+        mark: DigestMark | None = None,
         fanout: tuple[str, datetime] | None = None,
     ) -> None:
         """Insert, or raise `AlreadyThere`. `idempotency` is the key and the request's digest.
@@ -125,13 +125,9 @@ class MongoBroadcasts:
             key, digest = idempotency
             document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
         if notice is not None:
-            document["notice"] = {
-                "event_id": notice.event_id,
-                "immediate": list(notice.immediate),
-                "digest": list(notice.digest),
-                "matched": len(notice.immediate) + len(notice.digest),
-                "sealed": notice.sealed,
-            }
+            document["notice"] = notice_document(notice)
+        if mark is not None:
+            document["digest"] = digest_document(mark)
         if fanout is not None:
             document["fanout"] = {"open": True, "owner": fanout[0], "until": fanout[1]}
         try:
@@ -154,27 +150,6 @@ class MongoBroadcasts:
         first = found["idempotency"]
         return FirstAnswer(
             id=BroadcastId(found["_id"]), state=first["state"], digest=first["digest"]
-        )
-
-    async def find_matched(self, account: AccountId, topic: TopicId, event_id: str) -> int | None:
-        """Return how many people an event found when it was announced first."""
-        found = await self._broadcasts.find_one(
-            {"account": account, "topic": topic, "notice.event_id": event_id},
-            {"notice.matched": 1},
-        )
-        return int(found["notice"]["matched"]) if found else None
-
-    async def find_notice(self, broadcast_id: BroadcastId) -> Notice | None:
-        """Return the notice part of a broadcast of kind `notice`."""
-        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"notice": 1})
-        if found is None or "notice" not in found:
-            return None
-        part = found["notice"]
-        return Notice(
-            event_id=part["event_id"],
-            immediate=tuple(part["immediate"]),
-            digest=tuple(part["digest"]),
-            sealed=bytes(part["sealed"]),
         )
 
     async def find_content(self, broadcast_id: BroadcastId) -> Content | None:
@@ -402,6 +377,8 @@ def _clash(error: DuplicateKeyError) -> Clash:
         return "idempotency_key"
     if "notice.event_id" in pattern:
         return "event"
+    if "digest.key" in pattern:
+        return "digest"
     if "planned_at" in pattern or "_id" in pattern:  # an occurrence is unique in two ways
         return "occurrence"
     raise error

@@ -18,6 +18,7 @@ from domain.people import (
     Subscription,
     Vehicle,
 )
+from domain.topic import parse_mode
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks, keys_of, subject_hash
 
@@ -39,7 +40,7 @@ def subscriber_from(document: Document) -> Subscriber:
                 topic=item["topic"],
                 region=item.get("region"),
                 subject=item.get("subject"),
-                mode=item.get("mode", "immediate"),
+                mode=parse_mode(item.get("mode")),
             )
             for item in document.get("subscriptions", ())
         ),

@@ -47,9 +47,9 @@ def account_of(queue: str) -> AccountId:
     return AccountId(queue.partition(":")[0])
 
 
-def notices_queue(account: AccountId) -> str:
-    """Return the queue that all notices of an account share."""
-    return f"{account}:notices"
+def notices_queue(account: AccountId, priority: Priority = "normal") -> str:
+    """Return the queue that all notices and digests of an account share; urgent ones their own."""
+    return f"{account}:notices" if priority == "normal" else f"{account}:notices-{priority}"
 
 
 class Ring:

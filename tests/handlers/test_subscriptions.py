@@ -101,12 +101,12 @@ async def test_the_list_leads_to_mode_and_cancelling(citizen):
     assert "共 2 项" in listed
     assert "停水通知·福田区（及时提醒）" in listed
     await citizen.says("1")
-    assert "汇总提醒" in await citizen.says("1")
-    assert (await held(citizen))["outage.water", "440304"].mode == "digest"
+    assert "每天早上 8 点" in await citizen.says("1")
+    assert (await held(citizen))["outage.water", "440304"].mode == "daily"
 
     await citizen.says("我的订阅")
     await citizen.says("2")
-    assert "已退订：油价调整" in await citizen.says("2")
+    assert "已退订：油价调整" in await citizen.says("3")
     assert set(await held(citizen)) == {("outage.water", "440304")}
 
 
@@ -193,3 +193,39 @@ async def test_a_number_past_the_end_of_the_topics_is_asked_again(citizen):
 
 async def test_an_unknown_topic_cannot_be_cancelled_and_the_list_is_named(citizen):
     assert "请回复 退订 从列表里选" in await citizen.says("退订 彩票")
+
+
+async def test_a_weekly_digest_is_chosen_by_number_or_in_words(citizen):
+    await citizen.says("订阅 停水 福田区")
+    await citizen.says("订阅 油价")
+
+    await citizen.says("我的订阅")
+    await citizen.says("1")
+    assert "每周一早上 8 点" in await citizen.says("2")
+    assert "油价调整：每周汇总" in await citizen.says("每周汇总 油价调整")
+
+    modes = {key: item.mode for key, item in (await held(citizen)).items()}
+    assert set(modes.values()) == {"weekly"}
+    assert "油价调整：及时提醒" in await citizen.says("立即 油价调整")
+
+
+async def test_a_mode_without_a_topic_asks_which_by_number_unless_there_is_only_one(citizen):
+    await citizen.says("订阅 油价")
+    assert "油价调整：每日汇总" in await citizen.says("每日汇总")
+    assert "没有需要改为每日汇总" in await citizen.says("每日汇总")
+    await citizen.says("订阅 停水 福田区")
+
+    asked = await citizen.says("每周汇总")
+    assert "2. 油价调整" in asked or "1. 油价调整" in asked
+    await citizen.says("1")
+
+    modes = sorted(item.mode for item in (await held(citizen)).values())
+    assert modes in (["immediate", "weekly"], ["daily", "weekly"])
+
+
+async def test_whoever_chose_a_digest_in_older_words_has_a_daily_one(citizen, mongo):
+    await citizen.says("订阅 油价")
+    await mongo["subscribers"].update_one({}, {"$set": {"subscriptions.0.mode": "digest"}})
+
+    assert "每日汇总" in await citizen.says("我的订阅")
+    assert "每日汇总" in await citizen.says("改为汇总提醒 油价调整")

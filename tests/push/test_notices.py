@@ -50,7 +50,7 @@ async def _owners(engine: Engine, clock: FlowingClock) -> list[OpenId]:
         await engine.subscriptions.subscribe(
             CITY, openid, Subscription(topic=VIOLATION, subject="vehicle")
         )
-    await engine.subscriptions.set_mode(CITY, owners[1], VIOLATION, None, "digest")
+    await engine.subscriptions.set_mode(CITY, owners[1], VIOLATION, None, "daily")
     return owners
 
 
@@ -62,15 +62,16 @@ async def test_immediate_goes_now_and_a_digest_at_eight_next_morning(
     async with engine.working():
         await until(lambda: _cards(platform, 1))
         assert list(platform.cards_per_person) == [owners[0]]
+        counts = await engine.finished(await _notice(engine))
         clock.advance(timedelta(hours=21, minutes=59))  # 07:59
-        await until(lambda: _cards(platform, 1))
+        await engine.digests.tick()
         assert len(platform.cards) == 1
         clock.advance(timedelta(minutes=2))
         await until(lambda: _cards(platform, 2))
-        counts = await engine.finished(await _notice(engine))
 
     assert matched == 2
-    assert counts == Counts(audience=2, sent=2)
+    assert counts == Counts(audience=1, sent=1)
+    assert platform.cards_per_person == dict.fromkeys(owners, 1)
 
 
 async def test_the_plate_is_filled_in_masked_and_nothing_personal_is_kept_plain(
@@ -97,21 +98,6 @@ async def test_the_same_event_again_changes_nothing_even_if_people_changed(
 
     assert (first, again) == (2, 2)
     assert await engine.database["broadcasts"].count_documents({}) == 1
-
-
-async def test_who_unbinds_before_the_digest_does_not_get_it(
-    engine: Engine, platform: Platform, clock: FlowingClock, owners: list[OpenId]
-):
-    await engine.notices.announce(_event(), author="test")
-    bindings = BindingService(engine.people, clock)
-    (vehicle,) = (await bindings.list_(CITY, owners[1])).vehicles
-    await bindings.unbind(CITY, owners[1], vehicle.id)
-
-    clock.advance(timedelta(hours=23))
-    async with engine.working():
-        counts = await engine.finished(await _notice(engine))
-
-    assert counts == Counts(audience=2, sent=1, skipped=1)
 
 
 async def test_nobody_concerned_is_zero_and_finished(engine: Engine):

@@ -9,7 +9,8 @@ import pytest
 from domain.broadcast import Audience, Broadcast
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.ledger import Content, Totals
-from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts, Notice
+from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
+from storage.mongo.notices import MongoNotices, Notice
 
 CONTENT = Content(template_id="t", fields={"thing1": "x"}, url=None)
 
@@ -68,16 +69,32 @@ async def test_an_occurrence_is_unique_on_plan_and_planned_time(store, clock):
     assert clash.value.clash == "occurrence"
 
 
-async def test_an_event_is_unique_within_account_and_topic(store, clock):
-    notice = Notice(event_id="e", immediate=(OpenId("a"),), digest=(), sealed=b"x")
+async def test_an_event_is_unique_within_account_and_topic(store, mongo, clock):
+    notice = Notice(event_id="e", immediate=(OpenId("a"),), daily=(OpenId("b"),), sealed=b"x")
     await store.add(_broadcast(clock), notice=notice)
 
     with pytest.raises(AlreadyThere) as clash:
         await store.add(_broadcast(clock, "bc_2"), notice=notice)
 
     assert clash.value.clash == "event"
-    assert await store.find_matched(AccountId("city"), TopicId("outage.water"), "e") == 1
-    assert await store.find_notice(BroadcastId("bc_1")) == notice
+    notices = MongoNotices(mongo)
+    assert await notices.find_matched(AccountId("city"), TopicId("outage.water"), "e") == 2
+    assert await notices.find(BroadcastId("bc_1")) == notice
+
+
+async def test_a_notice_of_an_older_version_has_its_digest_people_as_daily_ones(
+    store, mongo, clock
+):
+    await store.add(
+        _broadcast(clock), notice=Notice(event_id="e", immediate=(OpenId("a"),), sealed=b"x")
+    )
+    older = {"$set": {"notice.digest": ["b"]}, "$unset": {"notice.daily": "", "notice.weekly": ""}}
+    await mongo["broadcasts"].update_one({"_id": "bc_1"}, older)
+
+    found = await MongoNotices(mongo).find(BroadcastId("bc_1"))
+
+    assert found is not None
+    assert (found.daily, found.weekly) == ((OpenId("b"),), ())
 
 
 async def test_what_is_due_is_started_by_one_process(store, clock):

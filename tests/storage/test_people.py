@@ -254,7 +254,7 @@ def owning(plate: str, *topics, mode="immediate"):
 
 async def test_holders_bound_the_thing_and_follow_the_topic(people, audiences):
     await people.edit(CITY, OpenId("oA"), owning("粤B12345", FINES))
-    await people.edit(CITY, OpenId("oB"), owning("粤B12345", FINES, mode="digest"))
+    await people.edit(CITY, OpenId("oB"), owning("粤B12345", FINES, mode="daily"))
     await people.edit(CITY, OpenId("oC"), owning("粤B12345", WATER))
     await people.edit(CITY, OpenId("oD"), owning("粤B99999", FINES))
     await people.edit(CITY, OpenId("oE"), owning("粤B12345", FINES))
@@ -263,7 +263,7 @@ async def test_holders_bound_the_thing_and_follow_the_topic(people, audiences):
     car = Subject(kind="vehicle", value="粤B12345", plate_type="02")
     truck = Subject(kind="vehicle", value="粤B12345", plate_type="01")
 
-    assert await audiences.holders(CITY, FINES, car) == [("oA", "immediate"), ("oB", "digest")]
+    assert await audiences.holders(CITY, FINES, car) == [("oA", "immediate"), ("oB", "daily")]
     assert await audiences.holders(CITY, FINES, truck) == []
 
 

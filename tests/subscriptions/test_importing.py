@@ -231,14 +231,14 @@ async def test_an_import_adds_to_what_a_citizen_chose(importer, people, tmp_path
 
     subscriptions = Subscriptions(people)
     await subscriptions.subscribe(
-        CITY, OpenId("oA"), Subscription(topic=WATER, region=NANSHAN, mode="digest")
+        CITY, OpenId("oA"), Subscription(topic=WATER, region=NANSHAN, mode="daily")
     )
 
     await importer.run(written(tmp_path, person("oA", topics=["outage.water", "fuel.price"])), CITY)
 
     found = await subscriptions.find(CITY, OpenId("oA"))
     assert [(item.topic, item.mode) for item in found.subscriptions] == [
-        ("outage.water", "digest"),
+        ("outage.water", "daily"),
         ("fuel.price", "immediate"),
     ]
 

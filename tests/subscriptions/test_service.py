@@ -106,9 +106,7 @@ async def test_the_same_subscription_is_kept_once(service):
 
     assert await service.subscribe(*WHO, item)
     assert not await service.subscribe(*WHO, item)
-    assert not await service.subscribe(
-        *WHO, Subscription(topic=WATER, region=FUTIAN, mode="digest")
-    )
+    assert not await service.subscribe(*WHO, Subscription(topic=WATER, region=FUTIAN, mode="daily"))
     assert await service.subscribe(*WHO, Subscription(topic=WATER, region=NANSHAN))
 
 
@@ -130,12 +128,12 @@ async def test_the_mode_of_one_subscription_changes_alone(service):
     for region in (FUTIAN, NANSHAN):
         await service.subscribe(*WHO, Subscription(topic=WATER, region=region))
 
-    await service.set_mode(*WHO, WATER, FUTIAN, "digest")
+    await service.set_mode(*WHO, WATER, FUTIAN, "daily")
 
     found = await service.find(*WHO)
-    assert [item.mode for item in found.subscriptions] == ["digest", "immediate"]
+    assert [item.mode for item in found.subscriptions] == ["daily", "immediate"]
     with pytest.raises(NotFound, match="我的订阅"):
-        await service.set_mode(*WHO, FUEL, None, "digest")
+        await service.set_mode(*WHO, FUEL, None, "daily")
 
 
 async def test_there_is_a_limit_to_one_persons_subscriptions(service):

@@ -22,10 +22,14 @@ from domain.people import Subscriber, Subscription
 from push.broadcasts import Accepted, Broadcasts
 from push.chunks import Chunks
 from push.closing import Closer
+from push.collecting import Collector
 from push.dead import DeadBatches
+from push.digest_cards import DigestCards
+from push.digests import Digests
 from push.fanout import Fanout
 from push.gate import Gate
 from push.jobs import Jobs
+from push.links import Links
 from push.notices import Notices
 from push.orders import BroadcastOrder
 from push.planner import Planner
@@ -37,9 +41,11 @@ from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.redis.limiter import Limiter
@@ -121,9 +127,40 @@ class Engine:
         self.ring = Ring(redis)
         self.limiter = Limiter(redis, per_second=per_second)
         self.receipts = Receipts(self.deliveries, self.receipt_store, self.subscriptions, clock)
-        self.fanout = Fanout(
-            self.store, self.ledger, self.ring, self.audiences, clock, batch_size=batch_size
+        self.notice_store = MongoNotices(database)
+        self.digest_items = MongoDigests(database)
+        self.caps = MongoCaps(database)
+        sealer = Sealer(settings.security.master_key)
+        self.links = Links(sealer, settings.server.public_url, clock)
+        self.cards = DigestCards(
+            self.digest_items,
+            self.notice_store,
+            self.audiences,
+            fields,
+            self.accounts,
+            self.catalogue,
+            self.links,
+            clock,
         )
+        collector = Collector(
+            self.notice_store,
+            self.digest_items,
+            self.caps,
+            self.catalogue,
+            clock,
+            quiet_hours=quiet_hours,
+        )
+        self.fanout = Fanout(
+            self.store,
+            self.ledger,
+            self.ring,
+            self.audiences,
+            self.notice_store,
+            collector,
+            clock,
+            batch_size=batch_size,
+        )
+        self.digests = self.new_digests()
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -137,6 +174,7 @@ class Engine:
         self.dead = DeadBatches(MongoDead(database), self.store, self.broadcasts, clock)
         self.notices = Notices(
             self.store,
+            self.notice_store,
             self.fanout,
             self.audiences,
             fields,
@@ -145,8 +183,8 @@ class Engine:
             clock,
         )
         self.closer = Closer(self.store, self.ledger, self.deliveries, self.ring, clock)
-        self.jobs = Jobs(self.store, self.audiences, fields)
-        tokens = RedisTokens(redis, Sealer(settings.security.master_key))
+        self.jobs = Jobs(self.store, self.notice_store, self.audiences, fields, self.cards)
+        tokens = RedisTokens(redis, sealer)
         gateways = {
             account_id: WeChatApi(
                 http,
@@ -173,11 +211,29 @@ class Engine:
 
     async def create_indexes(self) -> None:
         await self.ledger.create_indexes()
-        for store in (self.store, self.deliveries, self.receipt_store, self.people):
+        for store in (
+            self.store,
+            self.deliveries,
+            self.receipt_store,
+            self.people,
+            self.digest_items,
+            self.caps,
+        ):
             await self.database[store.collection].create_indexes(list(store.indexes))
 
     def new_planner(self) -> Planner:
         return Planner(self.store, self.fanout, self.clock, quiet_hours=self.quiet_hours)
+
+    def new_digests(self) -> Digests:
+        return Digests(
+            self.store,
+            self.notice_store,
+            self.digest_items,
+            self.cards,
+            self.fanout,
+            self.accounts,
+            self.clock,
+        )
 
     def new_worker(self, *, concurrency: int = 4) -> Worker:
         gate = self._gate()
@@ -274,6 +330,7 @@ class Engine:
     async def _tick(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.planner.tick()
+            await self.digests.tick()
             await self.recovery.tick()
             await asyncio.sleep(0.05)
 

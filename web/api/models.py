@@ -159,6 +159,14 @@ class NoticeRequest(Strict):
     event_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
         description="事件编号；同一编号只通知一次 / the same event is told once"
     )
+    priority: Literal["normal", "urgent"] = Field(
+        "normal",
+        description="urgent 立即发送，不进汇总，不受每日上限和免打扰时段限制 / at once, "
+        "whatever digests, daily caps and quiet hours say",
+    )
+    expires_at: AwareDatetime | None = Field(
+        None, description="过了这个时间就不再发送 / not sent any more after this"
+    )
 
     def order(self) -> NoticeOrder:
         """Return the order as the engine takes it."""
@@ -172,6 +180,8 @@ class NoticeRequest(Strict):
             data=self.data,
             url=self.url,
             event_id=self.event_id,
+            priority=self.priority,
+            expires_at=self.expires_at,
         )
 
 
