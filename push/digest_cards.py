@@ -83,37 +83,47 @@ class DigestCards:
         content, faults = compose(TEMPLATE, sample, self._links_to(account), settings)
         return None if content and not faults else "；".join(fault.message for fault in faults)
 
-    async def prepare(self, digest: Broadcast, *, to_send: bool = True) -> Card:
-        """Open what a digest has taken and leave out what is not wanted any more.
-
-        `to_send=False` is for the page: without a message, and expired items stay in it.
-        """
+    async def prepare(self, digest: Broadcast) -> Card:
+        """Open what a digest has taken and leave out what is not wanted any more."""
+        now = self._clock.now()
         entries: list[Entry] = []
         left_out: dict[BroadcastId, LeftOut] = {}
-        asked: dict[tuple[TopicId, Subject], set[OpenId]] = {}
         gone: Counter[TopicId] = Counter()
-        now = self._clock.now()
-        for item in await self._items.list_of(digest.id):
+        for entry, wanted in await self._opened(digest.id):
+            item = entry.item
+            if wanted and (item.expires_at is None or now < item.expires_at):
+                entries.append(entry)
+                continue
+            left_out[item.notice] = "expired" if wanted else "no longer wanted"
+            gone[item.topic] += 1
+        topics = Counter(entry.item.topic for entry in entries)
+        return Card(
+            content=self._content(digest, entries, topics),
+            entries=tuple(entries),
+            left_out=left_out,
+            outline=Outline(topics=topics, left_out=gone),
+        )
+
+    async def entries(self, digest: BroadcastId) -> tuple[Entry, ...]:
+        """Return what the message was about, for its page, without what was left since."""
+        opened = await self._opened(digest, in_message=True)
+        return tuple(entry for entry, wanted in opened if wanted)
+
+    async def _opened(
+        self, digest: BroadcastId, *, in_message: bool = False
+    ) -> list[tuple[Entry, bool]]:
+        """Return each item with whether its person follows, has the thing and the topic still."""
+        asked: dict[tuple[TopicId, Subject], set[OpenId]] = {}
+        opened: list[tuple[Entry, bool]] = []
+        for item in await self._items.list_of(digest, in_message=in_message):
             content, subject = unseal(await self._cipher.decrypt(item.sealed))
             about = (item.topic, subject)
             if about not in asked:
                 holders = await self._people.holders(item.account, item.topic, subject)
                 asked[about] = {openid for openid, _ in holders}
-            if item.openid not in asked[about]:
-                left_out[item.notice] = "no longer wanted"
-            elif to_send and item.expires_at is not None and now >= item.expires_at:
-                left_out[item.notice] = "expired"
-            else:
-                entries.append(Entry(item=item, content=content, subject=subject))
-                continue
-            gone[item.topic] += 1
-        topics = Counter(entry.item.topic for entry in entries)
-        return Card(
-            content=self._content(digest, entries, topics) if to_send else NOTHING,
-            entries=tuple(entries),
-            left_out=left_out,
-            outline=Outline(topics=topics, left_out=gone),
-        )
+            entry = Entry(item=item, content=content, subject=subject)
+            opened.append((entry, item.openid in asked[about]))
+        return opened
 
     async def settle(self, digest: BroadcastId, card: Card) -> None:
         """Keep what is in the message and what is not, just before it is sent."""

@@ -26,6 +26,7 @@ from push.broadcasts import Broadcasts
 from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
+from push.digest_page import DigestPages
 from push.fanout import Fanout
 from push.links import Links
 from push.notices import Notices
@@ -63,6 +64,7 @@ class AppContext:
     notices: Notices
     fanout: Fanout
     digest_cards: DigestCards
+    digest_pages: DigestPages
     links: Links
     receipts: Receipts
     api_keys: MongoApiKeys
@@ -191,6 +193,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             fanout=fanout,
             digest_cards=cards,
+            digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
             receipts=receipts,
             api_keys=stores.api_keys,

@@ -123,10 +123,13 @@ class MongoDigests:
         )
         return result.modified_count
 
-    async def list_of(self, digest: BroadcastId) -> list[Item]:
-        """Return what a digest has taken, the oldest first."""
-        cursor = self._items.find({"digest": digest}).sort([("at", ASCENDING), ("_id", ASCENDING)])
-        return [_item(found) async for found in cursor]
+    async def list_of(self, digest: BroadcastId, *, in_message: bool = False) -> list[Item]:
+        """Return what a digest has taken, the oldest first; `in_message`: not what it left out."""
+        only: Document = {"left_out": {"$exists": False}} if in_message else {}
+        cursor = self._items.find({"digest": digest} | only).sort(
+            [("at", ASCENDING), ("_id", ASCENDING)]
+        )
+        return [_item(document) async for document in cursor]
 
     async def leave_out(self, digest: BroadcastId, reasons: dict[BroadcastId, str]) -> None:
         """Keep which items of a digest were left out, and why; the last time counts."""
