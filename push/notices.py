@@ -27,7 +27,7 @@ from push.orders import Fault, OrderRefused, check_topic, compose
 from push.ports import Cipher, People
 from push.sealed import seal
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
-from storage.mongo.notices import MongoNotices, Notice
+from storage.mongo.notices import Notice
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,6 @@ class Notices:
     def __init__(
         self,
         store: MongoBroadcasts,
-        notices: MongoNotices,
         fanout: Fanout,
         people: People,
         cipher: Cipher,
@@ -66,7 +65,6 @@ class Notices:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._notices = notices
         self._fanout = fanout
         self._people = people
         self._cipher = cipher
@@ -80,7 +78,7 @@ class Notices:
 
         The same event again changes nothing and returns the same number.
         """
-        before = await self._notices.find_matched(order.account, order.topic, order.event_id)
+        before = await self._store.find_matched(order.account, order.topic, order.event_id)
         if before is not None:
             return before
         subject, data = self._checked_subject(order)
@@ -123,7 +121,7 @@ class Notices:
                 fanout=(self._owner, now + LEASE) if holders else None,
             )
         except AlreadyThere:  # the same event at the same moment
-            again = await self._notices.find_matched(order.account, order.topic, order.event_id)
+            again = await self._store.find_matched(order.account, order.topic, order.event_id)
             return again or 0
         if holders:
             await self._fanout.expand(broadcast, owner=self._owner)

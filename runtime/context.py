@@ -183,7 +183,6 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             dead=DeadBatches(stores.dead, stores.broadcasts, broadcasts, clock),
             notices=Notices(
                 stores.broadcasts,
-                stores.notices,
                 fanout,
                 audiences,
                 stores.fields,

@@ -131,9 +131,10 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
     planner = Planner(
         ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
     )
+    triggers = make_triggers(ctx)
     ticks: dict[str, tuple[Tick, timedelta]] = {
         "plan": (planner.tick, PLAN_EVERY),
-        "triggers": (make_triggers(ctx).tick, TRIGGER_EVERY),
+        "triggers": (triggers.tick, TRIGGER_EVERY),
         "digests": (make_digests(ctx).tick, DIGEST_EVERY),
     }
     async with ticking(ticks):

@@ -152,6 +152,14 @@ class MongoBroadcasts:
             id=BroadcastId(found["_id"]), state=first["state"], digest=first["digest"]
         )
 
+    async def find_matched(self, account: AccountId, topic: TopicId, event_id: str) -> int | None:
+        """Return how many people an event found when it was announced first."""
+        found = await self._broadcasts.find_one(
+            {"account": account, "topic": topic, "notice.event_id": event_id},
+            {"notice.matched": 1},
+        )
+        return int(found["notice"]["matched"]) if found else None
+
     async def find_content(self, broadcast_id: BroadcastId) -> Content | None:
         """Return the frozen content; None before scheduling, and for notices (sealed)."""
         found = await self._broadcasts.find_one({"_id": broadcast_id}, {"content": 1})

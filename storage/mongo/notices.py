@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from domain.digest import DigestMark
-from domain.ids import AccountId, BroadcastId, OpenId, TopicId
+from domain.ids import BroadcastId, OpenId, TopicId
 
 Document = dict[str, Any]
 COLLECTION = "broadcasts"
@@ -46,14 +46,6 @@ class MongoNotices:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._broadcasts = database[COLLECTION]
-
-    async def find_matched(self, account: AccountId, topic: TopicId, event_id: str) -> int | None:
-        """Return how many people an event found when it was announced first."""
-        found = await self._broadcasts.find_one(
-            {"account": account, "topic": topic, "notice.event_id": event_id},
-            {"notice.matched": 1},
-        )
-        return int(found["notice"]["matched"]) if found else None
 
     async def find(self, broadcast_id: BroadcastId) -> Notice | None:
         """Return the notice part of a broadcast; None once it is no longer kept."""

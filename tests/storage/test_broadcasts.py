@@ -78,7 +78,7 @@ async def test_an_event_is_unique_within_account_and_topic(store, mongo, clock):
 
     assert clash.value.clash == "event"
     notices = MongoNotices(mongo)
-    assert await notices.find_matched(AccountId("city"), TopicId("outage.water"), "e") == 2
+    assert await store.find_matched(AccountId("city"), TopicId("outage.water"), "e") == 2
     assert await notices.find(BroadcastId("bc_1")) == notice
 
 

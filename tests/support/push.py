@@ -174,7 +174,6 @@ class Engine:
         self.dead = DeadBatches(MongoDead(database), self.store, self.broadcasts, clock)
         self.notices = Notices(
             self.store,
-            self.notice_store,
             self.fanout,
             self.audiences,
             fields,
