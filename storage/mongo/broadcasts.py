@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.broadcast import Broadcast, BroadcastState
 from domain.digest import DigestMark
-from domain.ids import AccountId, BroadcastId, OpenId, TopicId
+from domain.ids import AccountId, BroadcastId, TopicId
 from domain.ledger import Content, Totals
 from storage.mongo.broadcast_papers import (
     broadcast_document,
