@@ -4,6 +4,7 @@
 PORT ?= 8000
 PYTHON ?= python3
 TESTS ?=
+FAULTS_PEOPLE ?= 100000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,8 +71,8 @@ imports: tools ## layers and doors
 test: tools browser ## all tests; TESTS=tests/push for some
 	@$(BIN)/python -m pytest $(TESTS)
 
-faults: tools ## only the tests that kill processes
-	@$(BIN)/python -m pytest -m faults
+faults: tools ## kill processes while 100,000 people are sent to (FAULTS_PEOPLE), and prove it
+	@FAULTS_PEOPLE=$(FAULTS_PEOPLE) $(BIN)/python -m pytest -m faults
 
 bench: tools ## the benchmarks: a table, and var/bench.json
 	@$(BIN)/python -m bench

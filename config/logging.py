@@ -11,7 +11,13 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-_QUIET = ("aiohttp.access", "apscheduler", "asyncio", "pymongo", "tornado.access")
+_QUIET = {
+    "aiohttp.access": logging.WARNING,
+    "apscheduler": logging.ERROR,  # it warns of ticks left out while one was running: as meant
+    "asyncio": logging.WARNING,
+    "pymongo": logging.WARNING,
+    "tornado.access": logging.WARNING,
+}
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -22,8 +28,8 @@ def set_up_logging(*, level: int = logging.INFO, stream: TextIO | None = None) -
     handler.setFormatter(console_formatter() if stream.isatty() else json_formatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
-    for name in _QUIET:  # what they say below a warning is not about us
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, lowest in _QUIET.items():  # what they say below is not about us
+        logging.getLogger(name).setLevel(lowest)
 
 
 def json_formatter() -> logging.Formatter:

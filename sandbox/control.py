@@ -48,6 +48,7 @@ Reads (GET, query arguments):
     sends     account prefix? detail?       the platform's proof: total, distinct, doubled,
               same_card_twice, repeats, refused, receipts; `detail` = client_msg_id, openid
               (counts of each) or records
+    tally     account                       total, repeats, refused, receipts waiting, faults' hits
     status    account                       clock, menu, citizens, followers, pushes, receipts
 """
 

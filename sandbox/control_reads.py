@@ -67,6 +67,21 @@ def sends(world: World, account: Account, body: Body) -> dict[str, Any]:
     return answer
 
 
+def tally(world: World, account: Account, body: Body) -> dict[str, Any]:
+    """Return a few figures that cost nothing, for those who watch while others send."""
+    book = account.book
+    return {
+        "total": len(book.records),
+        "repeats": book.repeats,
+        "refused": {str(code): times for code, times in book.refused.items()},
+        "receipts_waiting": world.receipts.pending,
+        "faults": [
+            {"kind": rule.kind, "errcode": rule.errcode, "hits": rule.hits}
+            for rule in world.faults.rules
+        ],
+    }
+
+
 def status(world: World, account: Account, body: Body) -> dict[str, Any]:
     """Return an overview of one account."""
     return {
@@ -87,4 +102,9 @@ def status(world: World, account: Account, body: Body) -> dict[str, Any]:
     }
 
 
-READS: Mapping[str, Read] = {"chat": chat, "sends": sends, "status": status}
+READS: Mapping[str, Read] = {
+    "chat": chat,
+    "sends": sends,
+    "tally": tally,
+    "status": status,
+}

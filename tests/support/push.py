@@ -356,7 +356,11 @@ class Engine:
 
 async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 10.0) -> None:
     """Wait until the condition holds; fails when it does not in time."""
+    deadline = time.monotonic() + within
     async with asyncio.timeout(within):
         # what is waited for happens in another process's place: nothing here could set an event
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():
+            # a driver may swallow the cancellation that ends the block (Python 3.11's wait_for)
+            if time.monotonic() > deadline:
+                raise TimeoutError
             await asyncio.sleep(0.02)

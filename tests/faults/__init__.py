@@ -1,0 +1,1 @@
+"""Processes killed and servers restarted while many are sent to; bounded in time."""
