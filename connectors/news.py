@@ -11,6 +11,8 @@ import aiohttp
 
 from config.settings import DepartmentSettings
 from connectors import outage_feed
+from connectors.booking_feeds import DEPARTMENTS as OFFICES
+from connectors.booking_feeds import BookingFeed, HttpBookingFeed, Office
 from connectors.http import Department, DepartmentClient
 from domain.clock import Clock
 
@@ -22,6 +24,7 @@ class Feeds:
     """What triggers read."""
 
     outages: outage_feed.OutageFeed
+    bookings: Mapping[Office, BookingFeed]
 
 
 def open_feeds(
@@ -34,4 +37,10 @@ def open_feeds(
             http, department, settings.get(department.key), clock, budget=FEED_SECONDS
         )
 
-    return Feeds(outages=outage_feed.HttpOutageFeed(client(outage_feed.DEPARTMENT)))
+    return Feeds(
+        outages=outage_feed.HttpOutageFeed(client(outage_feed.DEPARTMENT)),
+        bookings={
+            office: HttpBookingFeed(client(department), office)
+            for office, department in OFFICES.items()
+        },
+    )

@@ -4,9 +4,12 @@ from datetime import timedelta
 
 from domain.errors import ConfigError
 from domain.ids import AccountId
+from push.triggers import violations
+from push.triggers.balances import BalanceTrigger, check_card
 from push.triggers.engine import Plan, TriggerEngine
 from push.triggers.outages import OutageTrigger
 from push.triggers.ports import Trigger
+from push.triggers.violations import ViolationTrigger
 from runtime.context import AppContext
 
 
@@ -25,7 +28,28 @@ def make_triggers(ctx: AppContext) -> TriggerEngine:
 def all_triggers(ctx: AppContext) -> tuple[Trigger, ...]:
     """Return every trigger there is; the settings choose among them by name."""
     items = ctx.stores.trigger_items
-    return (OutageTrigger(ctx.feeds.outages, items),)
+    return (
+        OutageTrigger(ctx.feeds.outages, items),
+        _violations(ctx),
+        *(
+            BalanceTrigger(office, feed, ctx.stores.holders, ctx.accounts)
+            for office, feed in ctx.feeds.bookings.items()
+        ),
+    )
+
+
+def _violations(ctx: AppContext) -> ViolationTrigger:
+    """Return the watch; its `every` in the settings is how often each vehicle is asked about."""
+    settings = ctx.settings.triggers.get(violations.NAME)
+    every = settings.every if settings else None
+    return ViolationTrigger(
+        ctx.departments.traffic,
+        ctx.stores.vehicle_watch,
+        ctx.stores.trigger_items,
+        ctx.audiences,
+        ctx.stores.people,
+        period=timedelta(seconds=every) if every else violations.PERIOD,
+    )
 
 
 def _plans(ctx: AppContext) -> list[Plan]:
@@ -39,6 +63,11 @@ def _plans(ctx: AppContext) -> list[Plan]:
                 f"(known: {', '.join(sorted(triggers))})"
             )
         every = timedelta(seconds=settings.every) if settings.every else trigger.every
+        if isinstance(trigger, ViolationTrigger):
+            every = trigger.every
+        if isinstance(trigger, BalanceTrigger):
+            for account in settings.accounts:
+                check_card(ctx.settings.account(account))
         accounts = tuple(map(AccountId, settings.accounts))
         plans.append(Plan(trigger=trigger, accounts=accounts, every=every))
     return plans

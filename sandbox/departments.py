@@ -208,7 +208,10 @@ class DepartmentSystem(_Base):
         if plate_type != right_type or not str(content.get("fdjh", "")).endswith(digits):
             self.refuse(422, "bad_input", "plate, type and engine number do not match")
             return
-        records = vehicle_data.records_of(plate, self.departments.clock.now())
+        records = [
+            *vehicle_data.records_of(plate, self.departments.clock.now()),
+            *self.departments.news.vehicles.records_of(plate),
+        ]
         self._answer("traffic", {"hphm": plate, "hpzl": plate_type, "records": records})
 
     def _outages(self) -> None:

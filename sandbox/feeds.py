@@ -16,7 +16,7 @@ from domain.clock import in_beijing
 
 Json = dict[str, Any]
 KEPT = 10_000
-LONGEST_PAGE = 200
+LONGEST_PAGE = 500
 
 
 class NewsRefused(Exception):

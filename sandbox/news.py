@@ -3,6 +3,8 @@
 `POST /sandbox/departments/<name>/news {"verb": …}` does what the desk of that department knows:
 
     utilities   announce change restore cancel     interruptions, see `sandbox.feed_outages`
+    traffic     violate                            a new record, see `sandbox.new_violations`
+    social, medical, fund   book                   a new booking, see `sandbox.feed_bookings`
     any         raw {"feed", "entry"}              publish exactly this, however wrong
                 reset {"feed"}                     begin a new epoch: old marks are unknown
 """
@@ -11,8 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.clock import Clock
+from sandbox.feed_bookings import BookingDesk
 from sandbox.feed_outages import OutageDesk
 from sandbox.feeds import Feed, NewsRefused
+from sandbox.new_violations import ViolationDesk
 
 __all__ = ["News", "NewsRefused"]
 
@@ -25,8 +29,17 @@ class News:
 
     def __init__(self, clock: Clock) -> None:
         self.outages = OutageDesk(clock)
-        self._feeds: dict[tuple[str, str], Feed] = {("utilities", "changes"): self.outages.feed}
-        self._verbs: dict[str, Mapping[str, Verb]] = {"utilities": self.outages.verbs}
+        self.vehicles = ViolationDesk(clock)
+        offices = {name: BookingDesk(name, clock) for name in ("social", "medical", "fund")}
+        self._feeds: dict[tuple[str, str], Feed] = {
+            ("utilities", "changes"): self.outages.feed,
+            **{(name, "changes"): office.feed for name, office in offices.items()},
+        }
+        self._verbs: dict[str, Mapping[str, Verb]] = {
+            "utilities": self.outages.verbs,
+            "traffic": self.vehicles.verbs,
+            **{name: office.verbs for name, office in offices.items()},
+        }
 
     def find(self, department: str, path: str) -> Feed | None:
         """Return a department's feed."""

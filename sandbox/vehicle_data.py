@@ -85,7 +85,7 @@ def _record(
     text, fine, points = ACTS[code]
     moment = (today - timedelta(days=days_ago)).replace(hour=8 + number, minute=7 * number % 60)
     return {
-        "xh": f"4403{moment:%y%m%d}{number:06d}",
+        "xh": f"4403{code}{number:08d}",  # the same record every day, though its date moves
         "wfsj": f"{moment:%Y-%m-%d %H:%M}",
         "wfdz": PLACES[number % len(PLACES)],
         "wfxw": code,

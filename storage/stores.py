@@ -23,11 +23,13 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
+from storage.mongo.holders import MongoHolders
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
+from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.limiter import Limiter
@@ -51,6 +53,7 @@ INDEXED = (
     MongoOperators,
     MongoTriggers,
     MongoTriggerItems,
+    MongoVehicleWatch,
 )
 
 Document = dict[str, Any]
@@ -77,6 +80,8 @@ class Stores:
     operators: MongoOperators
     triggers: MongoTriggers
     trigger_items: MongoTriggerItems
+    vehicle_watch: MongoVehicleWatch
+    holders: MongoHolders
     guards: Guards
     sessions: Sessions
     windows: Windows
@@ -136,6 +141,8 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             operators=MongoOperators(database),
             triggers=MongoTriggers(database),
             trigger_items=MongoTriggerItems(database),
+            vehicle_watch=MongoVehicleWatch(database, fields),
+            holders=MongoHolders(database, fields),
             guards=Guards(redis, sealer),
             sessions=Sessions(redis, sealer),
             windows=Windows(redis),

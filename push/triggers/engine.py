@@ -3,19 +3,16 @@
 `tick` is called every second by each scheduler process; runs are tasks of their own, a few at a
 time. The cursor moves only after everything of a page has been emitted, in a write that names
 the run: dying in between repeats the page, and the keys of what was emitted make that harmless.
-Times are spread: every (account, trigger) has its own place on a grid of `every`, from a stable
-hash, so a thousand of them do not all ask in the same second; failures back off.
+Times are spread (`spread`), and failures back off.
 """
 
 import asyncio
-import hashlib
 import logging
-import random
 import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from domain.clock import Clock
 from domain.errors import DepartmentError
@@ -24,6 +21,7 @@ from push.broadcasts import Broadcasts
 from push.notices import Notices
 from push.triggers.emit import Emitter
 from push.triggers.ports import Cursor, Outcome, Trigger, Visit
+from push.triggers.spread import backoff, next_on_grid
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.triggers import Claimed, MongoTriggers, row_id
 
@@ -34,10 +32,6 @@ LIMIT = 20.0  # seconds for one run: less than the lease, so that nobody else be
 LEASE = timedelta(seconds=30)
 STORE_SECONDS = 5.0
 SOON = timedelta(seconds=1)  # when there is more to read
-FIRST_BACKOFF = timedelta(seconds=30)
-LONGEST_BACKOFF = timedelta(minutes=15)
-JITTER = 0.1
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class LeaseLost(Exception):
@@ -223,26 +217,6 @@ class TriggerEngine:
                 "trigger.not_released",
                 extra=_names(claimed) | {"reason": f"{type(error).__name__}; the lease runs out"},
             )
-
-
-def next_on_grid(name: str, every: timedelta, now: datetime) -> datetime:
-    """Return the next time of a row: its own place in `every`, and a little chance.
-
-    The place is the same in every process and after every restart.
-    """
-    length = every.total_seconds()
-    digest = hashlib.sha256(name.encode()).digest()
-    place = int.from_bytes(digest[:8]) / 2**64 * length
-    passed = ((now - _EPOCH).total_seconds() - place) % length
-    late = random.uniform(0, min(length * JITTER, 5.0))  # noqa: S311 nobody gains by guessing
-    return now + timedelta(seconds=length - passed + late)
-
-
-def backoff(failures: int) -> timedelta:
-    """Return how long to leave a department alone after so many failures before this one."""
-    longest = LONGEST_BACKOFF.total_seconds()
-    wait = min(FIRST_BACKOFF.total_seconds() * 2 ** min(failures, 16), longest)
-    return timedelta(seconds=wait * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
 
 def _names(claimed: Claimed) -> dict[str, object]:

@@ -13,24 +13,21 @@ What is over when it is first seen says nothing.
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
-from connectors.feeds import MarkUnknown
-from connectors.outage_feed import OutageFeed
+from connectors.outage_feed import OutageFeed, OutagePage
 from domain.broadcast import Audience
 from domain.ids import AccountId, RegionCode, TopicId
 from domain.outage import OVER, Outage, Utility
 from push.orders import BroadcastOrder
 from push.triggers.outage_texts import Phase, words
-from push.triggers.ports import Cursor, Outcome, Visit
+from push.triggers.ports import Outcome, Visit
+from push.triggers.reading import read_pages
 from storage.mongo.triggers import Item
-
-log = logging.getLogger(__name__)
 
 NAME = "outage"
 BEFORE = timedelta(hours=12)
@@ -39,7 +36,6 @@ LATE = timedelta(hours=24)  # a delayed one goes on after its planned end
 KEPT = timedelta(days=60)  # after the end: a late revision still finds what was said
 PAGES = 5  # per run
 TEMPLATE = "outage_notice"
-FIRST_LOOK = "first-look:"  # before the mark while the baseline is being read
 _WHY = "部门已发布更新的信息，旧消息停止发送"
 
 
@@ -68,30 +64,19 @@ class OutageTrigger:
 
     async def run(self, visit: Visit) -> Outcome:
         """Read the pages that are new, then remind of what begins within twelve hours."""
-        cursor = visit.cursor or Cursor(since=FIRST_LOOK)
-        is_first = cursor.since.startswith(FIRST_LOOK)
-        start = FIRST_LOOK if is_first else ""
-        seen, more, unchanged = 0, True, False
-        for _ in range(self._pages):
-            mark = cursor.since.removeprefix(FIRST_LOOK)
-            try:
-                page = await self._feed.changes(since=mark, etag=cursor.etag)
-            except MarkUnknown:  # the feed began anew: read it all, the items tell what is old
-                log.warning("trigger.feed_reset", extra={"trigger": NAME})
-                cursor = Cursor(since=start)
-                continue
+
+        async def ask(since: str, etag: str) -> OutagePage:
+            return await self._feed.changes(since=since, etag=etag)
+
+        async def hear(page: OutagePage, is_first: bool) -> int:
             for outage in page.outages:
                 await self._hear(visit, outage, is_first=is_first)
-            seen += len(page.outages)
-            more, unchanged = page.more, page.is_unchanged
-            if not more:
-                cursor = Cursor(since=page.next, etag=page.etag)
-                break
-            cursor = Cursor(since=start + page.next)
-            await visit.save(cursor)
-        if not more:
+            return len(page.outages)
+
+        outcome = await read_pages(visit, ask, hear, trigger=NAME, pages=self._pages)
+        if not outcome.more:
             await self._remind(visit)
-        return Outcome(cursor=cursor, seen=seen, unchanged=unchanged, more=more)
+        return outcome
 
     # --- one revision ---------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import pytest
 
 from domain.broadcast import Audience
 from domain.errors import DepartmentTimeout
-from push.triggers.engine import LEASE, backoff, next_on_grid
+from push.triggers.engine import LEASE
 from push.triggers.ports import Cursor, Outcome
+from push.triggers.spread import backoff, next_on_grid
 from tests.support.push import CITY, WATER, order
 from tests.support.triggers import Desk, ScriptedTrigger, say
 

@@ -83,15 +83,20 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(data_dir: Path, *, database: str, port: int) -> AsyncIterator[Town]:
-    """Run everything in this process, on one port, without quiet hours."""
+async def open_town(
+    data_dir: Path, *, database: str, port: int, **sections: Any
+) -> AsyncIterator[Town]:
+    """Run everything in this process, on one port, without quiet hours.
+
+    `sections` replace whole sections of the settings.
+    """
     base = f"http://127.0.0.1:{port}"
     settings = make_settings(
         data_dir,
         database=database,
         port=port,
         api_base=base,
-        push={"lease_seconds": 1, "quiet_hours": ""},
+        **{"push": {"lease_seconds": 1, "quiet_hours": ""}, **sections},
     )
     async with open_context(settings) as ctx:
         world = World.from_settings(
