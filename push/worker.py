@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
 BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
+HALTED = timedelta(seconds=2)  # between two looks at those of a broadcast that is paused
+MOST_HALTED = 200
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 MOST_BATCHES = 64
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
@@ -68,7 +70,9 @@ class Worker:
         self._urgent_slots = asyncio.Semaphore(concurrency)
         self._held: dict[str, Batch] = {}
         self._resting: dict[AccountId, datetime] = {}  # may not send before
+        self._halted: dict[BroadcastId, datetime] = {}  # paused or quiet: not looked at before
         self._look_for_begun = clock.now()
+        self._room = asyncio.Event()  # a batch ended
         self._health = Health()
         self._stopping = False
 
@@ -79,19 +83,29 @@ class Worker:
         try:
             while not stop.is_set():
                 _heed_cancellation()
+                self._room.clear()
                 batches, pause = await self._next()
                 for batch in batches:
                     task = asyncio.create_task(self._work_safely(batch))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                 if not batches:
-                    await _wait(stop, pause)
+                    await self._wait(stop, pause)
             await self._leave(tasks)
         finally:
             self._stopping = True
             for task in [*tasks, renewing]:
                 task.cancel()
             await asyncio.gather(*tasks, renewing, return_exceptions=True)
+
+    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait until a batch ends and makes room, or so long."""
+        waits = [asyncio.create_task(event.wait()) for event in (stop, self._room)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _leave(self, tasks: set[asyncio.Task[None]]) -> None:
         """Let sub-chunks end, and give back at once what does not end in time."""
@@ -149,24 +163,28 @@ class Worker:
         """
         if room == 0 or now < self._look_for_begun:
             return []
-        self._look_for_begun = now + BEGUN
-        abandoned = await self._ledger.list_abandoned(now, limit=room)
-        waiting = await self._ledger.begun_broadcasts()
-        going = [
-            broadcast
-            for broadcast in {*waiting, *(broadcast for _, broadcast in abandoned)}
-            if await self._may_send(broadcast)
-        ]
-        wanted = [batch for batch, broadcast in abandoned if broadcast in going]
-        if going:
-            wanted += await self._ledger.list_begun(going, now, limit=room)
+        self._halted = {who: until for who, until in self._halted.items() if until > now}
+        found = await self._ledger.list_abandoned(now, limit=room)
+        found += await self._ledger.list_begun(
+            now, but=self._halted.keys(), resting=self._resting.keys(), limit=room
+        )
+        going: dict[BroadcastId, bool] = {}
+        for _, broadcast in found:
+            if broadcast not in going:
+                going[broadcast] = await self._may_send(broadcast, now)
+        wanted = [batch for batch, broadcast in found if going[broadcast]]
+        if len(found) < room:  # else there is more, and it is looked for as soon as there is room
+            self._look_for_begun = now + BEGUN
         return await self._claim(wanted[:room])
 
-    async def _may_send(self, broadcast_id: BroadcastId) -> bool:
-        broadcast = (await self._jobs.load(broadcast_id)).broadcast
-        if broadcast.account in self._resting:
-            return False
-        return (await self._gate.ask(broadcast)).word in ("go", "expired")
+    async def _may_send(self, broadcast_id: BroadcastId, now: datetime) -> bool:
+        job = await self._jobs.load(broadcast_id)
+        verdict = await self._gate.ask(job.broadcast)
+        if verdict.word in ("go", "expired"):
+            return True
+        if len(self._halted) < MOST_HALTED:
+            self._halted[broadcast_id] = now + HALTED
+        return False
 
     async def _claim(self, wanted: Iterable[str]) -> list[Batch]:
         now = self._clock.now()
@@ -198,6 +216,7 @@ class Worker:
             log.exception("batch.failed", extra=fields)
         finally:
             self._held.pop(batch.id, None)
+            self._room.set()
 
     async def _work(self, batch: Batch) -> None:
         job = await self._jobs.load(batch.broadcast)
@@ -294,11 +313,3 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -54,11 +54,12 @@ class MongoLedger:
                 ("due_at", ASCENDING),
                 ("queue", ASCENDING),
                 ("broadcast", ASCENDING),
+                ("begun", ASCENDING),
             ]
         ),
         IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)]),  # leases that ran out
         IndexModel(  # batches that were begun before and wait for somebody to go on
-            [("broadcast", ASCENDING), ("due_at", ASCENDING)],
+            [("due_at", ASCENDING)],
             name="begun",
             partialFilterExpression=BEGUN,
         ),
@@ -145,23 +146,22 @@ class MongoLedger:
         ).limit(limit)
         return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
 
-    async def begun_broadcasts(self) -> list[BroadcastId]:
-        """Return the broadcasts with batches that were begun and given back."""
-        return [BroadcastId(each) for each in await self._batches.distinct("broadcast", BEGUN)]
-
     async def list_begun(
-        self, broadcasts: Collection[BroadcastId], now: datetime, *, limit: int
-    ) -> list[str]:
-        """Return such batches of these broadcasts, the longest waiting first."""
-        cursor = (
-            self._batches.find(
-                {**BEGUN, "broadcast": {"$in": list(broadcasts)}, "due_at": {"$lte": now}},
-                {"_id": 1},
-            )
-            .sort("due_at", ASCENDING)
-            .limit(limit)
-        )
-        return [found["_id"] for found in await cursor.to_list()]
+        self,
+        now: datetime,
+        *,
+        but: Collection[BroadcastId],
+        resting: Collection[AccountId],
+        limit: int,
+    ) -> list[tuple[str, BroadcastId]]:
+        """Return batches that were begun and given back, the longest due first."""
+        query: Document = {**BEGUN, "due_at": {"$lte": now}}
+        if but:
+            query["broadcast"] = {"$nin": list(but)}
+        if resting:
+            query["account"] = {"$nin": list(resting)}
+        cursor = self._batches.find(query, {"broadcast": 1}).sort("due_at", ASCENDING).limit(limit)
+        return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
 
     async def renew(self, owner: str, ids: Collection[str], until: datetime) -> set[str]:
         """Extend the leases; returns those that are still the owner's."""
@@ -257,10 +257,10 @@ class MongoLedger:
         return result.modified_count
 
     async def ready(self, now: datetime) -> list[tuple[str, BroadcastId, int]]:
-        """Return (queue, broadcast, number) of batches that wait for a worker."""
+        """Return (queue, broadcast, number) of batches that wait to be rung for."""
         cursor = await self._batches.aggregate(
             [
-                {"$match": {"state": "ready", "due_at": {"$lte": now}}},
+                {"$match": {"state": "ready", "due_at": {"$lte": now}, "begun": {"$ne": True}}},
                 {
                     "$group": {
                         "_id": {"queue": "$queue", "broadcast": "$broadcast"},
@@ -275,9 +275,14 @@ class MongoLedger:
         ]
 
     async def list_ready(self, broadcasts: Collection[BroadcastId], now: datetime) -> list[str]:
-        """Return the ids of the waiting batches, in order."""
+        """Return the ids of the batches that wait to be rung for, in order."""
         cursor = self._batches.find(
-            {"broadcast": {"$in": list(broadcasts)}, "state": "ready", "due_at": {"$lte": now}},
+            {
+                "broadcast": {"$in": list(broadcasts)},
+                "state": "ready",
+                "due_at": {"$lte": now},
+                "begun": {"$ne": True},
+            },
             {"_id": 1},
         ).sort([("due_at", ASCENDING), ("broadcast", ASCENDING), ("seq", ASCENDING)])
         return [found["_id"] async for found in cursor]

@@ -5,13 +5,14 @@ import pytest
 from domain.broadcast import Counts
 from domain.errors import NotFound, StateError
 from domain.ids import AccountId, BroadcastId
+from storage.mongo.ledger import MAX_STALLS
 from tests.support.platform import Platform
 from tests.support.push import CITY, Engine, FlowingClock
 
 
 async def _die(engine: Engine, clock: FlowingClock, broadcast: BroadcastId, seq: int = 0) -> str:
     name = f"{broadcast}:{seq}"
-    for _ in range(6):
+    for _ in range(MAX_STALLS + 1):
         now = clock.now()
         await engine.ledger.claim(name, owner="dying", now=now, until=now)
         clock.advance(1)
@@ -25,7 +26,7 @@ async def test_a_dead_batch_is_listed_for_its_account_only(engine: Engine, clock
     name = await _die(engine, clock, broadcast)
 
     (batch,) = await engine.dead.list_of(broadcast, CITY)
-    assert (batch.id, batch.size, batch.concluded, batch.attempts) == (name, 5, 0, 5)
+    assert (batch.id, batch.size, batch.concluded, batch.attempts) == (name, 5, 0, MAX_STALLS)
     assert batch.died_at is not None
     assert await engine.dead.list_all(CITY) == await engine.dead.list_all() == [batch]
     assert await engine.dead.list_all(AccountId("other")) == []

@@ -134,10 +134,17 @@ async def test_giving_back_is_no_stall_and_holds_until_it_is_due(ledger, clock):
         batch = await _claim(ledger, clock)
         await ledger.release(batch, clock.now() + timedelta(minutes=1))
         assert await _claim(ledger, clock) is None
-        assert await ledger.ready(clock.now()) == []
+        assert await _begun(ledger, clock) == []
         clock.advance(61)
 
-    assert await ledger.ready(clock.now()) == [("city:bc_1", BROADCAST, 1)]
+    assert await _begun(ledger, clock) == [(f"{BROADCAST}:0", BROADCAST)]
+    assert await _begun(ledger, clock, but={BROADCAST}) == []
+    assert await _begun(ledger, clock, resting={"city"}) == []
+    assert await ledger.ready(clock.now()) == []  # no doorbell is needed for it
+
+
+async def _begun(ledger, clock, *, but=frozenset(), resting=frozenset()):
+    return await ledger.list_begun(clock.now(), but=but, resting=resting, limit=10)
 
 
 async def test_the_sweep_is_answered_from_an_index_alone(ledger, mongo, clock):
