@@ -9,10 +9,10 @@ from rich.table import Table
 from cli.common import ConfigFile, console, run, say, settings_of
 from config.settings import Settings
 from domain.clock import in_beijing
+from domain.dead import DeadBatch
 from domain.ids import AccountId
 from push.dead import Replayed
 from runtime.context import open_context
-from storage.mongo.dead import DeadBatch
 
 push = typer.Typer(help="The push engine 推送引擎.", no_args_is_help=True)
 

@@ -40,6 +40,9 @@ TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
 }
 
 
+EDITABLE: tuple[BroadcastState, ...] = ("draft", "in_review", "rejected")  # before approval
+
+
 def check_transition(now: BroadcastState, then: BroadcastState) -> None:
     """Raise `StateError` unless a broadcast may go from one state to the other."""
     if then not in TRANSITIONS[now]:

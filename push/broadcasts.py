@@ -134,12 +134,20 @@ class Broadcasts:
         )
         return Accepted(id=broadcast.id, state=state)
 
-    async def approve(self, broadcast_id: BroadcastId, *, by: str) -> Broadcast:
-        """Schedule what is in review; whoever made it may not approve it (双人审核)."""
+    async def approve(self, broadcast_id: BroadcastId, *, by: str, revision: int) -> Broadcast:
+        """Schedule what is in review, if it still is the revision that was read.
+
+        Whoever made or edited it may not approve it (双人审核).
+        """
         broadcast = await self._get(broadcast_id)
         check_transition(broadcast.state, "scheduled")
-        if broadcast.author == by:
-            raise NotAllowed("拟稿人不能审核自己的群发任务，请由另一人审核。")
+        if by in (broadcast.author, *broadcast.edited_by):
+            raise NotAllowed("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。")
+        if broadcast.revision != revision:
+            raise StateError(
+                f"群发任务已被修改为第 {broadcast.revision} 版，对第 {revision} 版的审核无效，"
+                "请重新审核。"
+            )
         now = self._clock.now()
         content = self._compose_again(broadcast, now)
         times = self._first_times(broadcast.cron, broadcast.at, now)
@@ -148,6 +156,7 @@ class Broadcasts:
             {"in_review"},
             "scheduled",
             content=content,
+            revision=revision,
             since=times.since,
             due_at=times.due_at,
         )
@@ -277,6 +286,9 @@ class Broadcasts:
         if broadcast.cron:
             totals = await self._ledger.totals_of_plan(broadcast.id)
             return _counted(totals, await self._deliveries.count_delivered_of_plan(broadcast.id))
+        if broadcast.state in BEFORE_START and broadcast.resend_of:
+            failed = await self._deliveries.count_by_state(broadcast.resend_of)
+            return Counts(audience=failed.get("failed", 0))
         if broadcast.state in BEFORE_START:
             return Counts(audience=await self._people.count(broadcast.account, broadcast.audience))
         totals = await self._store.find_totals(broadcast.id) or await self._ledger.totals(

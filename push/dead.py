@@ -1,4 +1,4 @@
-"""The dead list (死信) and its replay: batches that killed their worker five times in a row.
+"""The dead list (死信) and its replay: batches that killed their worker again and again.
 
 When a batch dies its broadcast pauses itself (`push.recovery`). A person looks at the list, puts
 right what was wrong, and replays. Replaying twice, or a batch that is not dead any more, changes
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from domain.broadcast import Broadcast, BroadcastState
 from domain.clock import Clock
+from domain.dead import DeadBatch
 from domain.errors import NotFound, StateError
 from domain.ids import AccountId, BroadcastId
 from push.broadcasts import Broadcasts
 from storage.mongo.broadcasts import MongoBroadcasts
-from storage.mongo.dead import DeadBatch, MongoDead
+from storage.mongo.dead import MongoDead
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from domain.ids import OpenId
 from domain.ledger import NewBatch
 from push.broadcasts import queue_for
 from push.collecting import Collector
-from push.ports import People
+from push.ports import People, Source
+from push.resends import Failed, FailureLists
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.ledger import MongoLedger, SeqTaken
 from storage.mongo.notices import MongoNotices
@@ -46,6 +47,7 @@ class Fanout:
         people: People,
         notices: MongoNotices,
         collector: Collector,
+        failures: FailureLists,
         clock: Clock,
         *,
         batch_size: int = 500,
@@ -56,6 +58,7 @@ class Fanout:
         self._people = people
         self._notices = notices
         self._collector = collector
+        self._failures = failures
         self._clock = clock
         self._batch_size = batch_size
 
@@ -74,7 +77,8 @@ class Fanout:
         return await self._store.end_fanout(broadcast.id, owner=owner, people=totals.people)
 
     async def _expand_audience(self, broadcast: Broadcast, owner: str) -> bool:
-        found = await self._people.upper_bound(broadcast.account, broadcast.audience)
+        people = self._source(broadcast)
+        found = await people.upper_bound(broadcast.account, broadcast.audience)
         if found is None and await self._ledger.last(broadcast.id) is None:
             return await self._keep(broadcast, owner)
         up_to = await self._store.bound_fanout(broadcast.id, found or "")
@@ -82,7 +86,7 @@ class Fanout:
         while await self._keep(broadcast, owner):
             last = await self._ledger.last(broadcast.id)
             seq, after = (last[0] + 1, last[1]) if last else (0, None)
-            page = await self._people.page(
+            page = await people.page(
                 broadcast.account,
                 broadcast.audience,
                 after=after,
@@ -125,6 +129,12 @@ class Fanout:
         for number, part in enumerate(_parts(people, self._batch_size)):
             batch = self._batch(broadcast, number, tuple(part), cursor="", due_at=now)
             await self._write(broadcast, [batch])
+
+    def _source(self, broadcast: Broadcast) -> Source:
+        """Return where the people come from: the audience, or those another one failed for."""
+        if broadcast.resend_of is not None:
+            return Failed(self._failures, broadcast.resend_of)
+        return self._people
 
     async def _write(self, broadcast: Broadcast, batches: Sequence[NewBatch]) -> None:
         try:

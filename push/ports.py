@@ -25,12 +25,8 @@ class Gateway(Protocol):
         ...
 
 
-class People(Protocol):
-    """Who is meant, page by page (`subscriptions.audience`)."""
-
-    async def count(self, account: AccountId, audience: Audience) -> int:
-        """Return how many people are meant."""
-        ...
+class Source(Protocol):
+    """Where the fan-out reads its people: an audience, or a broadcast's failures."""
 
     async def upper_bound(self, account: AccountId, audience: Audience) -> str | None:
         """Return the last one in id order at this moment; None when nobody is meant."""
@@ -40,6 +36,14 @@ class People(Protocol):
         self, account: AccountId, audience: Audience, *, after: str | None, up_to: str, size: int
     ) -> list[tuple[str, OpenId]]:
         """Return the next people (cursor, openid) in id order."""
+        ...
+
+
+class People(Source, Protocol):
+    """Who is meant, page by page (`subscriptions.audience`)."""
+
+    async def count(self, account: AccountId, audience: Audience) -> int:
+        """Return how many people are meant."""
         ...
 
     async def still_meant(

@@ -27,10 +27,13 @@ from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
 from push.digest_page import DigestPages
+from push.editing import Editing
 from push.fanout import Fanout
 from push.links import Links
+from push.lists import Lists
 from push.notices import Notices
 from push.receipts import Receipts
+from push.resends import Resends
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
@@ -61,6 +64,9 @@ class AppContext:
     audiences: Audiences
     broadcasts: Broadcasts
     dead: DeadBatches
+    editing: Editing
+    resends: Resends
+    lists: Lists
     notices: Notices
     fanout: Fanout
     digest_cards: DigestCards
@@ -124,6 +130,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             audiences,
             stores.notices,
             collector,
+            stores.delivery_lists,
             clock,
             batch_size=settings.push.batch_size,
         )
@@ -181,6 +188,14 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             audiences=audiences,
             broadcasts=broadcasts,
             dead=DeadBatches(stores.dead, stores.broadcasts, broadcasts, clock),
+            editing=Editing(stores.broadcasts, stores.revisions, accounts, catalogue, clock),
+            resends=Resends(stores.broadcasts, stores.delivery_lists, clock),
+            lists=Lists(
+                stores.broadcasts,
+                stores.broadcast_lists,
+                stores.delivery_lists,
+                Sealer(settings.security.master_key),
+            ),
             notices=Notices(
                 stores.broadcasts,
                 fanout,

@@ -18,9 +18,11 @@ from domain.clock import Clock
 from storage.embedded import open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.audiences import MongoAudiences
+from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.holders import MongoHolders
@@ -28,6 +30,7 @@ from storage.mongo.ledger import MongoLedger
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
+from storage.mongo.revisions import MongoRevisions
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.redis.guards import Guards
@@ -71,6 +74,9 @@ class Stores:
     broadcasts: MongoBroadcasts
     ledger: MongoLedger
     dead: MongoDead
+    revisions: MongoRevisions
+    broadcast_lists: MongoBroadcastLists
+    delivery_lists: MongoDeliveryLists
     deliveries: MongoDeliveries
     receipts: MongoReceipts
     notices: MongoNotices
@@ -132,6 +138,9 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             broadcasts=MongoBroadcasts(database),
             ledger=ledger,
             dead=MongoDead(database),
+            revisions=MongoRevisions(database),
+            broadcast_lists=MongoBroadcastLists(database),
+            delivery_lists=MongoDeliveryLists(database),
             deliveries=MongoDeliveries(database),
             receipts=MongoReceipts(database),
             notices=MongoNotices(database),

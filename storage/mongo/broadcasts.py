@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -25,6 +25,7 @@ from storage.mongo.broadcast_papers import (
     totals_document,
 )
 from storage.mongo.notices import Notice, digest_document, notice_document
+from storage.mongo.schedule_papers import of_revision
 
 Document = dict[str, Any]
 Clash = Literal["idempotency_key", "occurrence", "event", "digest"]
@@ -62,7 +63,23 @@ class MongoBroadcasts:
     indexes = (
         IndexModel([("state", ASCENDING), ("due_at", ASCENDING)]),  # what the planner looks for
         IndexModel([("parent", ASCENDING), ("created_at", ASCENDING)]),  # a plan's occurrences
-        IndexModel([("account", ASCENDING), ("created_at", ASCENDING)]),  # the console's list
+        IndexModel(  # lists, the newest first
+            [
+                ("account", ASCENDING),
+                ("kind", ASCENDING),
+                ("created_at", DESCENDING),
+                ("_id", DESCENDING),
+            ]
+        ),
+        IndexModel(
+            [
+                ("account", ASCENDING),
+                ("kind", ASCENDING),
+                ("state", ASCENDING),
+                ("created_at", DESCENDING),
+                ("_id", DESCENDING),
+            ]
+        ),
         IndexModel(
             [("account", ASCENDING), ("idempotency.key", ASCENDING)],
             name="idempotency_key",
@@ -199,16 +216,24 @@ class MongoBroadcasts:
         *,
         content: Content | None = None,
         resumed: bool = False,
+        revision: int | None = None,
         **changes: Any,
     ) -> Broadcast | None:
-        """Change the state if it still is one of `origin`; None if it is not."""
+        """Change the state if it still is one of `origin`; None if it is not.
+
+        With `revision`, also only if nobody edited it since that one was read.
+        """
         update: Document = {"$set": {"state": to, **changes}}
         if content is not None:
             update["$set"]["content"] = content_document(content)
         if resumed:
             update["$inc"] = {"resumes": 1}
         found = await self._broadcasts.find_one_and_update(
-            {"_id": broadcast_id, "state": {"$in": list(origin)}},
+            {
+                "_id": broadcast_id,
+                "state": {"$in": list(origin)},
+                **({} if revision is None else of_revision(revision)),
+            },
             update,
             return_document=ReturnDocument.AFTER,
         )

@@ -4,31 +4,17 @@ A view on the ledger's collection. Nobody's people are lost here: a batch stays 
 it is replayed or its broadcast is cancelled.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
+from domain.dead import DeadBatch
 from domain.ids import AccountId, BroadcastId
 from storage.mongo.ledger import MongoLedger
 
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadBatch:
-    """A batch that waits for a person to decide."""
-
-    id: str
-    broadcast: BroadcastId
-    account: AccountId
-    seq: int
-    size: int  # people in it
-    concluded: int  # of these, how many an outcome is known for
-    attempts: int
-    died_at: datetime | None  # None: buried by an older version
 
 
 class MongoDead:

@@ -39,7 +39,8 @@ class MongoDeliveries:
 
     collection = "deliveries"
     indexes = (
-        IndexModel([("broadcast", ASCENDING), ("state", ASCENDING)]),  # the verifier
+        # the verifier, and lists of people in the order of their ids
+        IndexModel([("broadcast", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
         IndexModel(  # a receipt looks for its message
             [("account", ASCENDING), ("msgid", ASCENDING)],
             partialFilterExpression={"msgid": {"$exists": True}},

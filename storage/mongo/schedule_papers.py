@@ -53,3 +53,8 @@ def schedule_fields(document: Document) -> ScheduleFields:
         edited_by=tuple(document.get("edited_by", ())),
         resend_of=BroadcastId(resend_of) if resend_of else None,
     )
+
+
+def of_revision(revision: int) -> Document:
+    """Return the condition that a broadcast has this revision; the oldest ones do not say it."""
+    return {"revision": {"$in": [1, None]} if revision == 1 else revision}

@@ -26,21 +26,26 @@ from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
 from push.digests import Digests
+from push.editing import Editing
 from push.fanout import Fanout
 from push.gate import Gate
 from push.jobs import Jobs
 from push.links import Links
+from push.lists import Lists
 from push.notices import Notices
 from push.orders import BroadcastOrder
 from push.planner import Planner
 from push.receipts import Receipts
 from push.recovery import Recovery
+from push.resends import Resends
 from push.sender import Pauses, Sender
 from push.worker import Worker
 from storage.mongo.audiences import MongoAudiences
+from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks
@@ -48,6 +53,7 @@ from storage.mongo.ledger import MongoLedger
 from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
+from storage.mongo.revisions import MongoRevisions
 from storage.redis.limiter import Limiter
 from storage.redis.ring import Ring
 from storage.redis.sealing import Sealer
@@ -127,6 +133,7 @@ class Engine:
         self.ring = Ring(redis)
         self.limiter = Limiter(redis, per_second=per_second)
         self.receipts = Receipts(self.deliveries, self.receipt_store, self.subscriptions, clock)
+        self.delivery_lists = MongoDeliveryLists(database)
         self.notice_store = MongoNotices(database)
         self.digest_items = MongoDigests(database)
         self.caps = MongoCaps(database)
@@ -157,6 +164,7 @@ class Engine:
             self.audiences,
             self.notice_store,
             collector,
+            self.delivery_lists,
             clock,
             batch_size=batch_size,
         )
@@ -172,6 +180,16 @@ class Engine:
             clock,
         )
         self.dead = DeadBatches(MongoDead(database), self.store, self.broadcasts, clock)
+        self.editing = Editing(
+            self.store, MongoRevisions(database), self.accounts, self.catalogue, clock
+        )
+        self.resends = Resends(self.store, self.delivery_lists, clock)
+        self.lists = Lists(
+            self.store,
+            MongoBroadcastLists(database),
+            self.delivery_lists,
+            Sealer(settings.security.master_key),
+        )
         self.notices = Notices(
             self.store,
             self.fanout,

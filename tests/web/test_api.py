@@ -97,6 +97,10 @@ async def api(
     ctx = SimpleNamespace(
         settings=settings,
         broadcasts=engine.broadcasts,
+        editing=engine.editing,
+        resends=engine.resends,
+        lists=engine.lists,
+        dead=engine.dead,
         notices=engine.notices,
         api_keys=keys,
         renderer=Renderer(),
@@ -333,6 +337,10 @@ async def test_openapi_describes_every_route_and_refers_to_nothing_missing(api: 
         "/api/v1/broadcasts/{id}/pause",
         "/api/v1/broadcasts/{id}/resume",
         "/api/v1/broadcasts/{id}/cancel",
+        "/api/v1/broadcasts/{id}/recipients",
+        "/api/v1/broadcasts/{id}/resend",
+        "/api/v1/broadcasts/{id}/dead",
+        "/api/v1/broadcasts/{id}/replay",
         "/api/v1/notices",
     }
     for reference in _references(described):

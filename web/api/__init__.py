@@ -2,6 +2,11 @@
 
 from tornado.routing import URLSpec
 
-from web.api import broadcasts, notices, openapi
+from web.api import broadcast_operations, broadcasts, notices, openapi
 
-routes: list[URLSpec] = [*broadcasts.routes, *notices.routes, *openapi.routes]
+routes: list[URLSpec] = [
+    *broadcasts.routes,
+    *broadcast_operations.routes,
+    *notices.routes,
+    *openapi.routes,
+]

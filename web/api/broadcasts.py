@@ -11,13 +11,19 @@ from domain.clock import in_beijing
 from domain.ids import BroadcastId
 from web.api.base import KeyPage
 from web.api.models import BroadcastAccepted, BroadcastReport, BroadcastRequest, CountsModel
+from web.api.operation_models import (
+    BroadcastEdited,
+    BroadcastItem,
+    BroadcastList,
+    BroadcastsQuery,
+)
 
 WRITE: Scope = "broadcasts:write"
 PUBLISH: Scope = "broadcasts:publish"
 
 
 class BroadcastsApi(KeyPage):
-    """Take an order for a broadcast 群发任务."""
+    """Take an order for a broadcast 群发任务, or list those there are."""
 
     scopes: ClassVar[Collection[Scope]] = (WRITE, PUBLISH)
 
@@ -31,9 +37,20 @@ class BroadcastsApi(KeyPage):
         self.set_header("Location", f"/api/v1/broadcasts/{accepted.id}")
         self.answer(answer.model_dump(mode="json"), 201)
 
+    async def get(self) -> None:
+        """List the account's broadcasts."""
+        query = self.read_query(BroadcastsQuery)
+        if query.account is not None:
+            self.require_account(query.account)
+        page = await self.ctx.lists.broadcasts(
+            self.key.account, state=query.state, cursor=query.cursor, limit=query.limit
+        )
+        found = [BroadcastItem.of(broadcast) for broadcast in page.items]
+        self.answer(BroadcastList(broadcasts=found, next=page.cursor).model_dump(mode="json"))
+
 
 class BroadcastApi(KeyPage):
-    """Say how a broadcast is getting on."""
+    """Say how a broadcast is getting on, or edit one that is not approved."""
 
     scopes: ClassVar[Collection[Scope]] = (WRITE, PUBLISH)
 
@@ -55,6 +72,16 @@ class BroadcastApi(KeyPage):
             finished_at=in_beijing(broadcast.finished_at) if broadcast.finished_at else None,
             reason=broadcast.reason,
         )
+        self.answer(answer.model_dump(mode="json"))
+
+    async def put(self, broadcast_id: str) -> None:
+        self.require((WRITE,))
+        request = self.read(BroadcastRequest)
+        self.require_account(request.account)
+        edited = await self.ctx.editing.edit(
+            BroadcastId(broadcast_id), request.order(), author=self.key.author
+        )
+        answer = BroadcastEdited(id=edited.id, state=edited.state, revision=edited.revision)
         self.answer(answer.model_dump(mode="json"))
 
 
@@ -96,11 +123,11 @@ def _answer(page: KeyPage, broadcast: Broadcast) -> None:
     page.answer(BroadcastAccepted(id=broadcast.id, state=broadcast.state).model_dump(mode="json"))
 
 
-_ONE = r"/api/v1/broadcasts/([A-Za-z0-9_]{1,64})"
+ONE = r"/api/v1/broadcasts/([A-Za-z0-9_]{1,64})"
 routes = [
     url(r"/api/v1/broadcasts", BroadcastsApi),
-    url(_ONE, BroadcastApi),
-    url(f"{_ONE}/pause", BroadcastPauseApi),
-    url(f"{_ONE}/resume", BroadcastResumeApi),
-    url(f"{_ONE}/cancel", BroadcastCancelApi),
+    url(ONE, BroadcastApi),
+    url(f"{ONE}/pause", BroadcastPauseApi),
+    url(f"{ONE}/resume", BroadcastResumeApi),
+    url(f"{ONE}/cancel", BroadcastCancelApi),
 ]

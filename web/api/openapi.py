@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from tornado.web import url
 
+from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
+from web.api.described_operations import OPERATIONS as ON_BROADCASTS
 from web.api.models import (
     BroadcastAccepted,
     BroadcastReport,
@@ -22,24 +23,6 @@ from web.base import ApiPage, Page
 
 VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One thing the API can do, as both descriptions tell it."""
-
-    method: str
-    path: str
-    id: str
-    summary: str
-    english: str
-    scopes: tuple[str, ...]
-    request: type[BaseModel] | None = None
-    example: Mapping[str, Any] | None = None
-    status: int = 200
-    response: type[BaseModel]
-    answer: Mapping[str, Any]
-    problems: tuple[int, ...]
 
 
 _BROADCAST = {
@@ -71,7 +54,7 @@ _NOTICE = {
     "event_id": "440304-20261124-000123",
 }
 _REPORT = {
-    "id": "bc_0123456789abcdef01234567",
+    "id": SAMPLE_ID,
     "state": "sending",
     "counts": {
         "audience": 12000,
@@ -85,14 +68,12 @@ _REPORT = {
     "finished_at": None,
     "reason": "",
 }
-_EITHER = ("broadcasts:write", "broadcasts:publish")
-_ONE = "/api/v1/broadcasts/{id}"
 
 
 def _switch(verb: str, summary: str, english: str, state: str) -> Operation:
     return Operation(
         method="post",
-        path=f"{_ONE}/{verb}",
+        path=f"{ONE}/{verb}",
         id=f"{verb}Broadcast",
         summary=summary,
         english=english,
@@ -110,7 +91,7 @@ OPERATIONS = (
         id="createBroadcast",
         summary="新建群发任务：有 broadcasts:publish 权限即排期发送，否则进入审核",
         english="Create a broadcast: scheduled with broadcasts:publish, else in review",
-        scopes=_EITHER,
+        scopes=EITHER,
         request=BroadcastRequest,
         example=_BROADCAST,
         status=201,
@@ -120,11 +101,11 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
-        path=_ONE,
+        path=ONE,
         id="getBroadcast",
         summary="查看进展；周期任务的人数为各次之和",
         english="How it is getting on; a recurring one adds up its occurrences",
-        scopes=_EITHER,
+        scopes=EITHER,
         response=BroadcastReport,
         answer=_REPORT,
         problems=(401, 403, 404, 429),
@@ -142,6 +123,7 @@ OPERATIONS = (
         "Cancel: whoever was not reached is counted as skipped",
         "cancelled",
     ),
+    *ON_BROADCASTS,
     Operation(
         method="post",
         path="/api/v1/notices",
@@ -176,13 +158,12 @@ PROBLEMS = {
 @cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI description."""
-    requests: list[type[BaseModel]] = [BroadcastRequest, NoticeRequest]
-    answers: list[type[BaseModel]] = [
-        BroadcastAccepted,
-        BroadcastReport,
-        NoticeAccepted,
-        ProblemModel,
-    ]
+    requests: dict[type[BaseModel], None] = {}
+    answers: dict[type[BaseModel], None] = {}
+    for operation in OPERATIONS:
+        requests |= dict.fromkeys(filter(None, (operation.request, operation.query)))
+        answers[operation.response] = None
+    answers[ProblemModel] = None
     _, schemas = models_json_schema(
         [
             *((model, "validation") for model in requests),
@@ -234,10 +215,19 @@ def _operation(operation: Operation) -> dict[str, Any]:
             **{str(status): _problem(status) for status in operation.problems},
         },
     }
+    parameters: list[dict[str, Any]] = []
     if "{id}" in operation.path:
-        described["parameters"] = [
+        parameters.append(
             {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        )
+    if operation.query is not None:
+        properties = operation.query.model_json_schema(ref_template=REF)["properties"]
+        parameters += [
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in properties.items()
         ]
+    if parameters:
+        described["parameters"] = parameters
     if operation.request is not None:
         described["requestBody"] = {
             "required": True,
@@ -320,7 +310,7 @@ class Docs(Page):
                 "summary": operation.summary,
                 "english": operation.english,
                 "scopes": operation.scopes,
-                "fields": fields_of(operation.request.__name__) if operation.request else [],
+                "fields": _fields_taken(operation),
                 "example": _pretty(operation.example) if operation.example else "",
                 "status": operation.status,
                 "answer": _pretty(operation.answer),
@@ -330,6 +320,11 @@ class Docs(Page):
             for operation in OPERATIONS
         ]
         self.render_page("api/docs.html", operations=operations, version=VERSION)
+
+
+def _fields_taken(operation: Operation) -> list[dict[str, str]]:
+    model = operation.request or operation.query
+    return fields_of(model.__name__) if model else []
 
 
 def _pretty(example: Mapping[str, Any]) -> str:

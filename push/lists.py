@@ -1,0 +1,129 @@
+"""Looking things up (查询): broadcasts of an account, and what became of each person.
+
+Pages are bounded, and a cursor says where the next begins. It means nothing to its reader: that
+of a list of people is encrypted, because whoever may not see openids whole must not read one
+there.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from domain.broadcast import Broadcast, BroadcastState
+from domain.delivery import Outcome
+from domain.errors import InvalidInput, NotFound
+from domain.ids import AccountId, BroadcastId, OpenId
+from domain.ledger import Delivery
+from storage.mongo.broadcast_lists import MongoBroadcastLists, Place
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.delivery_lists import MongoDeliveryLists
+from storage.redis.sealing import Sealer
+
+Item = TypeVar("Item")
+MOST = 500  # of a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """A part of a list; `cursor` begins the next one, None ends the list."""
+
+    items: Sequence[Item]
+    cursor: str | None
+
+
+class Lists:
+    """Lists of broadcasts and of their people (runtime: `ctx.lists`)."""
+
+    def __init__(
+        self,
+        store: MongoBroadcasts,
+        broadcasts: MongoBroadcastLists,
+        deliveries: MongoDeliveryLists,
+        sealer: Sealer,
+    ) -> None:
+        self._store = store
+        self._broadcasts = broadcasts
+        self._deliveries = deliveries
+        self._sealer = sealer
+
+    async def broadcasts(
+        self,
+        account: AccountId,
+        *,
+        state: BroadcastState | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Broadcast]:
+        """Return an account's broadcasts, the newest first."""
+        size = min(limit, MOST)
+        after = _place(_unpack(cursor)) if cursor else None
+        found = await self._broadcasts.page(account, state, after=after, limit=size + 1)
+        there_is_more = len(found) > size
+        last = found[size - 1] if there_is_more else None
+        return Page(
+            items=found[:size],
+            cursor=_pack(f"{_milliseconds(last.created_at)}:{last.id}".encode()) if last else None,
+        )
+
+    async def recipients(
+        self,
+        broadcast_id: BroadcastId,
+        account: AccountId,
+        *,
+        state: Outcome | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Delivery]:
+        """Return what became of a broadcast's people, in a fixed order.
+
+        People who were written off together when a broadcast was cancelled are counted in its
+        `skipped` and not listed one by one.
+        """
+        broadcast = await self._store.find(broadcast_id)
+        if broadcast is None or broadcast.account != account:
+            raise NotFound("没有这个群发任务。")
+        size = min(limit, MOST)
+        place = f"recipients:{broadcast_id}".encode()
+        after = self._openid(cursor, place) if cursor else None
+        found = await self._deliveries.page(broadcast_id, state, after=after, limit=size + 1)
+        if len(found) <= size:
+            return Page(items=found, cursor=None)
+        sealed = self._sealer.seal(found[size - 1].openid.encode(), place)
+        return Page(items=found[:size], cursor=_pack(sealed))
+
+    def _openid(self, cursor: str, place: bytes) -> OpenId:
+        openid = self._sealer.unseal(_unpack(cursor), place)
+        if openid is None:  # made up, or of another broadcast's list
+            raise _not_ours()
+        return OpenId(openid.decode())
+
+
+def _place(content: bytes) -> Place:
+    milliseconds, _, broadcast = content.decode(errors="replace").partition(":")
+    if not (milliseconds.isdigit() and len(milliseconds) < 15 and broadcast):
+        raise _not_ours()
+    return Place(
+        created_at=datetime.fromtimestamp(int(milliseconds) / 1000, UTC), id=BroadcastId(broadcast)
+    )
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _pack(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _unpack(cursor: str) -> bytes:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _not_ours() from error
+
+
+def _not_ours() -> InvalidInput:
+    return InvalidInput("cursor 无效，请使用上一页返回的 next。", field="cursor")

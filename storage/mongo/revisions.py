@@ -1,0 +1,35 @@
+"""Edits of broadcasts (修改): a new content is a new revision, and only before approval."""
+
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from domain.broadcast import EDITABLE, Broadcast
+from storage.mongo.broadcast_papers import broadcast_document
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.schedule_papers import of_revision
+
+Document = dict[str, Any]
+ORDERED = (  # what an order says, and nothing of what became of it
+    "title", "topic", "audience", "template", "data", "url", "at", "cron", "expires_at",
+    "priority", "ignore_quiet_hours", "window", "late_by",
+)  # fmt: skip
+
+
+class MongoRevisions:
+    """Replaces the content of broadcasts that are not approved."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._broadcasts = database[MongoBroadcasts.collection]
+
+    async def replace(self, edited: Broadcast, *, revision: int) -> bool:
+        """Write the edited content if the broadcast still has the revision it was read with."""
+        document = broadcast_document(edited)
+        kept = ("state", "reason", "revision", "edited_by")
+        fields = {name: document[name] for name in (*ORDERED, *kept) if name in document}
+        gone = {name: "" for name in ORDERED if name not in document}
+        result = await self._broadcasts.update_one(
+            {"_id": edited.id, "state": {"$in": list(EDITABLE)}, **of_revision(revision)},
+            {"$set": fields, **({"$unset": gone} if gone else {})},
+        )
+        return result.modified_count == 1

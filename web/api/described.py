@@ -1,0 +1,30 @@
+"""How the API's operations are described, for `web.api.openapi` and the page people read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+EITHER = ("broadcasts:write", "broadcasts:publish")
+ONE = "/api/v1/broadcasts/{id}"
+SAMPLE_ID = "bc_0123456789abcdef01234567"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing the API can do, as both descriptions tell it."""
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    english: str
+    scopes: tuple[str, ...]
+    request: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None  # what may stand behind the question mark
+    example: Mapping[str, Any] | None = None
+    status: int = 200
+    response: type[BaseModel]
+    answer: Mapping[str, Any]
+    problems: tuple[int, ...]
