@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from domain.channel import TEMPLATE_ONLY, ChannelName
 from domain.errors import ConfigError
 from domain.ids import RegionCode, TopicId
 from domain.topic import Region, Topic
@@ -109,6 +110,14 @@ class _TopicEntry(_Entry):
     scope: str = Field(pattern=r"^(region|vehicle|person|none)$")
     hotline: str = "12345"
     daily_cap: int = Field(0, ge=0, le=100)
+    channels: tuple[ChannelName, ...] = Field(TEMPLATE_ONLY, min_length=1)
+
+    @model_validator(mode="after")
+    def _channels_differ(self) -> "_TopicEntry":
+        if "mass" in self.channels:
+            raise ValueError("mass is asked for by a broadcast, not by a topic; take it out")
+        _no_twice(list(self.channels), "channel")
+        return self
 
     def topic(self) -> Topic:
         return Topic(
@@ -118,6 +127,7 @@ class _TopicEntry(_Entry):
             scope=self.scope,  # type: ignore[arg-type]  # the pattern above allows these four only
             hotline=self.hotline,
             daily_cap=self.daily_cap,
+            channels=self.channels,
         )
 
 

@@ -121,6 +121,12 @@ class TemplateSettings(_Section):
     fields: Mapping[str, str]  # WeChat key → our data name
 
 
+class SubscriptionTemplateSettings(TemplateSettings):
+    """Our template name → this account's template for subscription notices (订阅通知)."""
+
+    kind: Literal["long_term", "one_time"] = "long_term"
+
+
 class AccountSettings(_Section):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     name: str = ""
@@ -132,6 +138,7 @@ class AccountSettings(_Section):
     mode: Literal["plain", "compatible", "safe"] = "safe"
     api_base: str = Field("https://api.weixin.qq.com", pattern=r"^https?://")
     templates: Mapping[str, TemplateSettings] = Field(default_factory=dict)
+    subscription_templates: Mapping[str, SubscriptionTemplateSettings] = Field(default_factory=dict)
 
     @field_validator("encoding_aes_key", "previous_encoding_aes_key")
     @classmethod

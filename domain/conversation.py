@@ -191,6 +191,7 @@ class ConsentItem:
     status: str
     message_id: str = ""
     scene: str = ""
+    code: str = ""  # of a result: "0" is a success
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.channel import TEMPLATE_ONLY, ChannelName
 from domain.ids import RegionCode, TopicId
 
 SubjectKind = Literal["vehicle", "person"]
@@ -23,6 +24,7 @@ class Topic:
     scope: Literal["region", "vehicle", "person", "none"]
     hotline: str = "12345"
     daily_cap: int = 0  # notices a person gets at once per day; what is more waits; 0: no limit
+    channels: tuple[ChannelName, ...] = TEMPLATE_ONLY  # in the order in which they are tried
 
 
 def parse_mode(kept: str | None) -> Mode:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from config.settings import AccountSettings
 from sandbox.crypto import Envelope
 from sandbox.followers import Followers
+from sandbox.mass import MassSends
+from sandbox.notices import Notices, NoticeTemplate
 from sandbox.quotas import Quotas
 from sandbox.receipts import ReceiptHabits
 from sandbox.template_messages import SendBook, Template
@@ -46,6 +48,8 @@ class Account:
     followers: Followers = field(default_factory=Followers)
     quotas: Quotas = field(default_factory=Quotas)
     book: SendBook = field(default_factory=SendBook)
+    notices: Notices = field(default_factory=Notices)
+    mass: MassSends = field(default_factory=MassSends)
     habits: ReceiptHabits = field(default_factory=ReceiptHabits)
     counts: PushCounts = field(default_factory=PushCounts)
     menu: Mapping[str, Any] | None = None  # published through the API
@@ -65,6 +69,10 @@ class Account:
             Template.from_fields(template.id, name, template.fields)
             for name, template in settings.templates.items()
         ]
+        notices = [
+            NoticeTemplate.from_fields(template.id, name, template.fields, template.kind)
+            for name, template in settings.subscription_templates.items()
+        ]
         key = settings.encoding_aes_key
         return cls(
             id=settings.id,
@@ -77,6 +85,7 @@ class Account:
             callback_url=f"{callback_base.rstrip('/')}/wechat/{settings.id}",
             tokens=TokenDesk(settings.id, tokens),
             templates={template.id: template for template in templates},
+            notices=Notices({notice.form.id: notice for notice in notices}),
         )
 
     def secret_is(self, given: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sandbox.accounts import Account
 from sandbox.chat import Exchange
 from sandbox.courier import Parcel
+from sandbox.notices import Answer
 from sandbox.world import World
 from sandbox.xml import Fields, write
 
@@ -132,6 +133,28 @@ class Acts:
         self._mark(f"打开页面“{name or url}”")
         fields = {"EventKey": url} | ({"MenuId": menu_id} if menu_id else {})
         return await self._event("VIEW", fields, shows_reply=False)
+
+    async def consent(self, answers: Mapping[str, Answer], scene: str = "1") -> Exchange:
+        """Answer the consent window for subscription notices: template id → choice."""
+        notices = self._account.notices
+        for template_id, answer in answers.items():
+            template = notices.templates.get(template_id)
+            if template is None:
+                raise NotPossible(f"the account has no notice template {template_id}")
+            notices.consents.answer(self._person.openid, template, answer)
+        items = [
+            {"TemplateId": name, "SubscribeStatusString": answer, "PopupScene": scene}
+            for name, answer in answers.items()
+        ]
+        wrapper = {"SubscribeMsgPopupEvent": {"List": items}}
+        return await self._event("subscribe_msg_popup_event", wrapper, shows_reply=False)
+
+    async def withdraw_consent(self, template_id: str) -> Exchange:
+        """Reject a kind of notice on WeChat's management page; only that is ever told."""
+        self._account.notices.consents.withdraw(self._person.openid, template_id)
+        item = {"TemplateId": template_id, "SubscribeStatusString": "reject"}
+        wrapper = {"SubscribeMsgChangeEvent": {"List": [item]}}
+        return await self._event("subscribe_msg_change_event", wrapper, shows_reply=False)
 
     async def event(self, name: str, fields: Fields) -> Exchange:
         """Anything else that happens, under its own name."""

@@ -20,7 +20,7 @@ from tornado.httputil import (
 )
 from tornado.routing import Router
 
-from sandbox import api_basics, api_menu, api_messages, api_people
+from sandbox import api_basics, api_mass, api_menu, api_messages, api_notices, api_people
 from sandbox.calls import Answer, Call, Endpoint, argument
 from sandbox.errors import ApiError, new_rid
 from sandbox.faults import Fault
@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 
 ENDPOINTS: Mapping[str, Endpoint] = {
     **api_basics.ENDPOINTS,
+    **api_mass.ENDPOINTS,
     **api_menu.ENDPOINTS,
     **api_messages.ENDPOINTS,
+    **api_notices.ENDPOINTS,
     **api_people.ENDPOINTS,
 }
 BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"

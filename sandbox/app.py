@@ -22,7 +22,7 @@ def sandbox_routes(world: World, renderer: Renderer | None = None) -> list[Any]:
     here = {"world": world}
     page = {**here, "renderer": renderer or Renderer()}
     return [
-        (r"/cgi-bin/.*", WeChatApi(world)),
+        (r"/(?:cgi-bin|wxaapi)/.*", WeChatApi(world)),
         (r"/sandbox", RedirectHandler, {"url": "/sandbox/", "permanent": False}),
         (r"/sandbox/", Phones, page),
         (r"/sandbox/events", Events, here),

@@ -17,6 +17,8 @@ the page begin as strangers.
     location  {latitude?, longitude?, label?, scale?}
     link      {title, description?, url}    click     {key, name?}
     view      {url, menu_id?, name?}        scan      {scene} or {ticket}
+    consent   {template_id or template_ids, answer: accept|reject, scene?} the consent window
+              {template_id, manage: true}           rejected on WeChat's management page
     event     {event, fields}               nested objects and lists become nested elements
     message   {kind, fields}                a message of another MsgType
     raw       {xml}                         this text as the message in clear
@@ -39,6 +41,7 @@ How WeChat behaves:
     followers {add_followers: N, prefix, first?} or {openids: […]}
     state     {openid, state}   stranger follows left muted blacklisted frozen
     citizen   {openid, name, state?}                     a phone on the page
+    mass      {refuse_as?}   "err(10001)": the review refuses mass sends; "" accepts them
     forget    {}                                         a new book of sends
     verify    {}                                         the GET check of the callback's address
 
@@ -49,6 +52,8 @@ Reads (GET, query arguments):
               same_card_twice, repeats, refused, receipts; `detail` = client_msg_id, openid
               (counts of each) or records
     tally     account                       total, repeats, refused, receipts waiting, faults' hits
+    notices   account openid? template_id?  subscription notices sent, and a consent
+    mass      account                       mass sends, and who got each
     status    account                       clock, menu, citizens, followers, pushes, receipts
 """
 

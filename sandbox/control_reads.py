@@ -79,6 +79,29 @@ def tally(world: World, account: Account, body: Body) -> dict[str, Any]:
             {"kind": rule.kind, "errcode": rule.errcode, "hits": rule.hits}
             for rule in world.faults.rules
         ],
+def notices(world: World, account: Account, body: Body) -> dict[str, Any]:
+    """Return the subscription notices that were sent, or somebody's consent to one kind."""
+    openid, template_id = body.text("openid", ""), body.text("template_id", "")
+    answer: dict[str, Any] = {
+        "records": [
+            {**record.as_json(), "openid": record.openid, "receipts": record.receipts}
+            for record in account.notices.records
+            if openid in ("", record.openid)
+        ],
+        "refused": {str(code): times for code, times in account.notices.refused.items()},
+    }
+    if openid and template_id:
+        answer["consent"] = account.notices.consents.as_json(openid, template_id)
+    return answer
+
+
+def mass(world: World, account: Account, body: Body) -> dict[str, Any]:
+    """Return the mass sends, with those who got each."""
+    jobs = account.mass.jobs
+    return {
+        "jobs": [{**job.as_json(), "people": list(job.people)} for job in jobs],
+        "repeats": account.mass.repeats,
+        "refused": {str(code): times for code, times in account.mass.refused.items()},
     }
 
 
@@ -106,5 +129,8 @@ READS: Mapping[str, Read] = {
     "chat": chat,
     "sends": sends,
     "tally": tally,
+    "mass": mass,
+    "notices": notices,
+    "sends": sends,
     "status": status,
 }

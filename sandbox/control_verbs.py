@@ -12,6 +12,7 @@ from sandbox.control_body import BadRequest, Body
 from sandbox.crypto import CryptoError, Envelope
 from sandbox.faults import KINDS, Fault, FaultKind
 from sandbox.followers import STATES, FollowerState
+from sandbox.notices import Answer
 from sandbox.template_messages import Template
 from sandbox.world import World
 
@@ -46,6 +47,14 @@ def _scan(acts: Acts, body: Body) -> Awaitable[Exchange]:
     return acts.scan(scene, ticket)
 
 
+def _consent(acts: Acts, body: Body) -> Awaitable[Exchange]:
+    if body.flag("manage"):
+        return acts.withdraw_consent(body.text("template_id"))
+    answer = cast(Answer, body.one_of("answer", ("accept", "reject")))
+    templates = body.texts("template_ids") or [body.text("template_id")]
+    return acts.consent(dict.fromkeys(templates, answer), body.text("scene", "1"))
+
+
 def _location(acts: Acts, body: Body) -> Awaitable[Exchange]:
     return acts.location(
         body.number("latitude", 22.543527),
@@ -71,6 +80,7 @@ ACTS: Mapping[str, Act] = {
         body.text("url"), body.text("menu_id", ""), body.text("name", "")
     ),
     "scan": _scan,
+    "consent": _consent,
     "event": lambda acts, body: acts.event(body.text("event"), body.mapping("fields")),
     "message": lambda acts, body: acts.other_message(body.text("kind"), body.mapping("fields")),
     "raw": lambda acts, body: acts.raw(body.text("xml")),
@@ -235,7 +245,15 @@ def citizen(world: World, account: Account, body: Body) -> Content:
 def forget(world: World, account: Account, body: Body) -> Content:
     """Begin a new book of sends."""
     account.book.clear()
+    account.notices.clear()
+    account.mass.clear()
     return {}
+
+
+def mass(world: World, account: Account, body: Body) -> Content:
+    """Let the review of mass sends refuse what comes, or accept it again."""
+    account.mass.refuse_as = body.text("refuse_as", "")
+    return {"refuse_as": account.mass.refuse_as}
 
 
 async def verify(world: World, account: Account, body: Body) -> Content:
@@ -257,5 +275,6 @@ VERBS: Mapping[str, Verb] = {
     "state": state,
     "citizen": citizen,
     "forget": forget,
+    "mass": mass,
     "verify": verify,
 }

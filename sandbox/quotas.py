@@ -11,6 +11,9 @@ PER_DAY: Mapping[str, int] = {
     "/cgi-bin/token": 2_000,
     "/cgi-bin/stable_token": 500_000,
     "/cgi-bin/message/custom/send": 500_000,
+    "/cgi-bin/message/mass/send": 100,
+    "/cgi-bin/message/mass/sendall": 100,
+    "/cgi-bin/message/mass/preview": 100,
     "/cgi-bin/menu/create": 1_000,
     "/cgi-bin/menu/get": 10_000,
     "/cgi-bin/menu/delete": 1_000,
@@ -18,7 +21,11 @@ PER_DAY: Mapping[str, int] = {
     "/cgi-bin/user/info": 5_000_000,
     "/cgi-bin/qrcode/create": 100_000,
 }
-PER_MINUTE: Mapping[str, int] = {"/cgi-bin/stable_token": 10_000}
+PER_MINUTE: Mapping[str, int] = {
+    "/cgi-bin/stable_token": 10_000,
+    "/cgi-bin/message/mass/send": 60,
+    "/cgi-bin/message/mass/sendall": 60,
+}
 CLEARS_PER_MONTH = 10
 FOLLOWER_STEPS = (100_000, 1_000_000, 10_000_000)  # the template quota rises tenfold at each
 

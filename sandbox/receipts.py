@@ -1,4 +1,4 @@
-"""TEMPLATESENDJOBFINISH: the result of each template message, some time after the send.
+"""The result of each send, some time after it: TEMPLATESENDJOBFINISH and its like.
 
 Receipts wait in a heap until they are due and are pushed by a bounded number of couriers, so
 that a hundred thousand sends do not become a hundred thousand connections.
@@ -10,16 +10,27 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
-
-from sandbox.template_messages import SendRecord
+from typing import Any, Protocol
 
 SUCCESS = "success"
 USER_BLOCK = "failed:user block"
 SYSTEM_FAILED = "failed: system failed"
 FREQ_LIMIT = "failed:freq limit"
 
-Push = Callable[[str, SendRecord, str], Awaitable[None]]  # account id, what was sent, status
+
+class Sent(Protocol):
+    """What was sent, and how its result is told."""
+
+    openid: str
+    status: str
+    receipts: int
+
+    def event(self, status: str) -> tuple[str, dict[str, Any]]:
+        """Return the event's name and its own members."""
+        ...
+
+
+Push = Callable[[str, Sent, str], Awaitable[None]]  # account id, what was sent, status
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -62,7 +73,7 @@ class Receipts:
         self._spawn = spawn
         self._chance = chance
         self.concurrency = concurrency
-        self._waiting: list[tuple[float, int, str, SendRecord, str]] = []
+        self._waiting: list[tuple[float, int, str, Sent, str]] = []
         self._numbers = itertools.count()
         self._running = 0
         self._pump_is_running = False
@@ -79,9 +90,7 @@ class Receipts:
         """Wait until nothing is waiting or on its way."""
         await self._idle.wait()
 
-    def schedule(
-        self, account_id: str, record: SendRecord, habits: ReceiptHabits, status: str
-    ) -> None:
+    def schedule(self, account_id: str, record: Sent, habits: ReceiptHabits, status: str) -> None:
         """Push the result later, once or twice, or never."""
         chance = self._chance
         if habits.lost and chance.random() < habits.lost:
@@ -114,7 +123,7 @@ class Receipts:
         finally:
             self._pump_is_running = False
 
-    async def _one(self, account_id: str, record: SendRecord, status: str) -> None:
+    async def _one(self, account_id: str, record: Sent, status: str) -> None:
         try:
             await self._push(account_id, record, status)
         finally:

@@ -129,6 +129,10 @@ class SendRecord:
         content = orjson.dumps((request["data"], request.get("url")), option=orjson.OPT_SORT_KEYS)
         return self.openid, self.template.id, content
 
+    def event(self, status: str) -> tuple[str, dict[str, Any]]:
+        """Return the event that tells its result."""
+        return "TEMPLATESENDJOBFINISH", {"MsgID": self.msgid, "Status": status}
+
     def as_json(self) -> dict[str, Any]:
         request = self.request
         data = request["data"]

@@ -18,8 +18,8 @@ from sandbox.courier import Courier, Parcel
 from sandbox.faults import Faults
 from sandbox.feed import Feed
 from sandbox.followers import Follower, FollowerState, synthetic_openids
-from sandbox.receipts import Receipts
-from sandbox.template_messages import FIRST_MSGID, SendRecord
+from sandbox.receipts import Receipts, Sent
+from sandbox.template_messages import FIRST_MSGID
 from sandbox.tokens import Token
 from sandbox.xml import write
 
@@ -167,30 +167,32 @@ class World:
             )
         return exchange
 
-    async def push_receipt(self, account_id: str, record: SendRecord, status: str) -> None:
-        """Push the result of one template message."""
+    async def push_receipt(self, account_id: str, record: Sent, status: str) -> None:
+        """Push the result of one send."""
         account = self.accounts[account_id]
+        event, members = record.event(status)
         message = write(
             {
                 "ToUserName": account.gh_id,
                 "FromUserName": record.openid,
                 "CreateTime": self.clock.timestamp(),
                 "MsgType": "event",
-                "Event": "TEMPLATESENDJOBFINISH",
-                "MsgID": record.msgid,
-                "Status": status,
+                "Event": event,
+                **members,
             }
         )
         parcel = Parcel(
-            openid=record.openid,
-            event="TEMPLATESENDJOBFINISH",
-            message=message,
-            is_event=True,
-            shows_reply=False,
+            openid=record.openid, event=event, message=message, is_event=True, shows_reply=False
         )
         record.status = status
         record.receipts += 1
-        await self.push(account, self.person(account, record.openid), parcel)
+        await self.push(account, self.sender(account, record.openid), parcel)
+
+    def sender(self, account: Account, openid: str) -> Follower:
+        """Return whom a push is from: a person, or the platform itself."""
+        if openid == account.gh_id:
+            return Follower(openid)
+        return self.person(account, openid)
 
     # --- background work ------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ how to go on. A send that got no answer may have been carried out: its failure i
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -50,6 +50,10 @@ FALLBACK = "https://api2.weixin.qq.com"  # the same platform, when the first nam
 PICTURES = "https://mp.weixin.qq.com"
 TEMPLATE_SEND = "/cgi-bin/message/template/send"
 CUSTOM_SEND = "/cgi-bin/message/custom/send"
+SUBSCRIPTION_SEND = "/cgi-bin/message/subscribe/bizsend"
+MASS_SEND = "/cgi-bin/message/mass/send"
+MASS_SEND_ALL = "/cgi-bin/message/mass/sendall"
+LONGEST_CLIENTMSGID = 32  # bytes
 REJECTED_PAUSE = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
@@ -123,6 +127,50 @@ class WeChatApi:
         for piece in pieces_of(text):
             message = {"touser": openid, "msgtype": "text", "text": {"content": piece}}
             await self._call(CUSTOM_SEND, message, is_send=True)
+
+    async def send_subscription(
+        self, *, openid: str, template_id: str, data: Mapping[str, str], url: str | None = None
+    ) -> None:
+        """Send one subscription notice 订阅通知; its result comes as subscribe_msg_sent_event.
+
+        The platform offers no key against repetition: after "unknown", or -1, never repeat.
+        """
+        message: Json = {
+            "touser": openid,
+            "template_id": template_id,
+            "data": {key: {"value": value} for key, value in data.items()},
+        }
+        if url:
+            message["page"] = url
+        await self._call(SUBSCRIPTION_SEND, message, is_send=True, needs="errcode")
+
+    async def mass_send_openids(
+        self, *, openids: Sequence[str], text: str, clientmsgid: str
+    ) -> str:
+        """Send a text to 2–10,000 followers 群发 and return the job's msg_id.
+
+        The platform carries out one `clientmsgid` once in 24 hours: a repeat returns the msg_id
+        of the first. Accepted is not delivered: MASSSENDJOBFINISH tells how many got it.
+        """
+        return await self._mass(MASS_SEND, {"touser": list(openids)}, text, clientmsgid)
+
+    async def mass_send_tag(self, *, tag_id: int | None, text: str, clientmsgid: str) -> str:
+        """Send a text to a tag of the platform, or with None to every follower."""
+        everybody = tag_id is None
+        target: Json = {"is_to_all": everybody} | ({} if everybody else {"tag_id": tag_id})
+        return await self._mass(MASS_SEND_ALL, {"filter": target}, text, clientmsgid)
+
+    async def _mass(self, path: str, target: Json, text: str, clientmsgid: str) -> str:
+        if len(clientmsgid.encode()) > LONGEST_CLIENTMSGID:
+            raise ValueError(f"clientmsgid has more than {LONGEST_CLIENTMSGID} bytes")
+        message = {
+            **target,
+            "msgtype": "text",
+            "text": {"content": text},
+            "clientmsgid": clientmsgid,
+        }
+        answer = await self._call(path, message, is_send=True, needs="msg_id")
+        return str(answer["msg_id"])
 
     # --- the account ----------------------------------------------------------------------
 

@@ -170,6 +170,7 @@ def _consent(name: str, fields: Fields, common: Common) -> Inbound:
             or item.word("subscribestatusstring"),
             message_id=item.word("msgid"),
             scene=item.word("popupscene"),
+            code=item.word("errorcode"),
         )
         for place in (fields, *(fields.inside(wrapper) for wrapper in _CONSENT_WRAPPERS))
         for item in place.all("list")

@@ -96,6 +96,7 @@ function card(line) {
   for (const field of line.fields) {
     list.append(element("dt", "", field.label), element("dd", "", field.value));
   }
+  if (line.origin === "subscription") node.append(element("p", "kind", "订阅通知"));
   node.append(element("h3", "", line.title), when, list);
   const url = safeUrl(line.url);
   if (url) node.append(link(url, "查看详情", "open"));
