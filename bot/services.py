@@ -6,7 +6,9 @@ from config.catalogue import Catalogue
 from connectors.departments import Departments
 from domain.clock import Clock
 from push.receipts import Receipts
+from push.results import Results
 from subscriptions.bindings import BindingService
+from subscriptions.consents import Consents
 from subscriptions.service import Subscriptions
 
 
@@ -18,6 +20,8 @@ class Services:
     subscriptions: Subscriptions
     bindings: BindingService
     receipts: Receipts
+    results: Results
+    consents: Consents
     catalogue: Catalogue
     clock: Clock
     public_url: str

@@ -102,6 +102,7 @@ class Broadcast:
     late_by: timedelta = LATE_BY  # missed when it cannot begin within this
     priority: Priority = "normal"
     ignore_quiet_hours: bool = False
+    channel: Literal["mass"] | None = None  # None: as the topic says
     state: BroadcastState
     parent: BroadcastId | None = None
     planned_at: datetime | None = None

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from domain.broadcast import Priority
+from domain.channel import TEMPLATE_ONLY, ChannelName, SubscriptionNotice
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
 
@@ -27,11 +28,18 @@ SAFE_TO_REPEAT = timedelta(minutes=9)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is sent, frozen at scheduling: the account's template and its finished fields."""
+    """What is sent, frozen at scheduling: the account's template and its finished fields.
+
+    `channels` are the ways to be tried, in this order; what the others than template send stands
+    in `notice` (subscription) and `text` (custom, mass).
+    """
 
     template_id: str
     fields: Mapping[str, str] = field(repr=False)  # WeChat key → value
     url: str | None = None
+    channels: tuple[ChannelName, ...] = TEMPLATE_ONLY
+    notice: SubscriptionNotice | None = None
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class NewBatch:
     priority: Priority
     parent: BroadcastId | None = None
     due_at: datetime
+    chunk_size: int | None = None  # None: as the ledger cuts all others
 
     @property
     def id(self) -> str:
@@ -96,6 +105,7 @@ class Delivery:
     errcode: int | None = None
     reason: str = ""
     msgid: str | None = None
+    channel: ChannelName | None = None  # that it was sent over, or tried last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,13 @@ from bot.router import Router
 from bot.services import Services
 from domain.conversation import (
     AuthorizationChange,
+    ConsentEvent,
     Follow,
     ImageMessage,
     LinkMessage,
     LocationMessage,
     LocationReport,
+    MassReceipt,
     MiniProgramMessage,
     Option,
     Reply,
@@ -74,6 +76,7 @@ async def authorization_changed(ask: Inquiry, use: Services) -> None:
     )
     if message.kind == "cancelled":
         await use.subscriptions.forget(ask.account, ask.openid)
+        await use.consents.forget(ask.account, ask.openid)
 
 
 @router.event(TemplateReceipt)
@@ -82,6 +85,26 @@ async def receipt(ask: Inquiry, use: Services) -> None:
     message = ask.message
     if isinstance(message, TemplateReceipt):
         await use.receipts.record(ask.account, message.message_id, message.status)
+
+
+@router.event(MassReceipt)
+async def mass_receipt(ask: Inquiry, use: Services) -> None:
+    """Record what became of a mass send (群发): how many it reached, or why it was refused."""
+    message = ask.message
+    if isinstance(message, MassReceipt):
+        await use.results.mass(message)
+
+
+@router.event(ConsentEvent)
+async def consent(ask: Inquiry, use: Services) -> None:
+    """Record a consent to subscription notices (订阅通知), or the result of one notice."""
+    message = ask.message
+    if not isinstance(message, ConsentEvent):
+        return
+    if message.kind == "sent":
+        await use.results.notices(message)
+    else:
+        await use.consents.record(message)
 
 
 @router.event(LocationReport)

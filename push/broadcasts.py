@@ -111,6 +111,7 @@ class Broadcasts:
             state=state,
             window=order.window,
             late_by=order.late_by,
+            channel=order.channel,
             created_at=now,
             author=author,
         )
@@ -351,6 +352,7 @@ def order_of(broadcast: Broadcast) -> BroadcastOrder:
         ignore_quiet_hours=broadcast.ignore_quiet_hours,
         window=broadcast.window,
         late_by=broadcast.late_by,
+        channel=broadcast.channel,
     )
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.broadcast import Audience, Broadcast, Priority
+from domain.channel import TEMPLATE_ONLY
 from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.identifiers import default_plate_type, parse_identity, parse_plate, parse_plate_type
@@ -82,7 +83,15 @@ class Notices:
         if before is not None:
             return before
         subject, data = self._checked_subject(order)
-        content, faults = compose(order.template, data, order.url, self._account(order.account))
+        topic = self._catalogue.topics.get(order.topic)
+        content, faults = compose(
+            order.template,
+            data,
+            order.url,
+            self._account(order.account),
+            channels=topic.channels if topic else TEMPLATE_ONLY,
+            title=topic.title if topic else "",
+        )
         now = self._clock.now()
         faults = check_topic(order.topic, self._catalogue) + faults
         if order.expires_at is not None and order.expires_at <= now:

@@ -9,28 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from hashlib import sha256
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.broadcast import LATE_BY, Audience, Priority
+from domain.channel import TEMPLATE_ONLY, ChannelName
 from domain.errors import CitizenError
 from domain.ids import AccountId, TopicId
 from domain.ledger import Content
-from push.field_types import as_written, problem_with
+from push.composing import Fault, compose
 from push.recurrences import recurrence
 
-LONGEST_URL = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing that is wrong: `field` as in the request, `code` stable, `message` for people."""
-
-    field: str
-    code: str
-    message: str
+__all__ = ["BroadcastOrder", "Fault", "OrderRefused", "check_broadcast", "check_topic", "compose"]
 
 
 class OrderRefused(CitizenError):
@@ -62,6 +53,7 @@ class BroadcastOrder:
     ignore_quiet_hours: bool = False
     window: tuple[time, time] | None = None  # sent only inside, Beijing time
     late_by: timedelta = LATE_BY
+    channel: Literal["mass"] | None = None  # None: as the topic says
     idempotency_key: str | None = None
 
     def digest(self) -> str:
@@ -91,6 +83,8 @@ class BroadcastOrder:
             content["window"] = [end.isoformat() for end in self.window]
         if self.late_by != LATE_BY:
             content["late_by"] = self.late_by.total_seconds()
+        if self.channel is not None:
+            content["channel"] = self.channel
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -101,55 +95,22 @@ def check_broadcast(
     faults = _check_topic(order.topic, "topic", catalogue)
     faults += _check_audience(order.audience, catalogue)
     faults += _check_times(order, now)
-    content, more = compose(order.template, order.data, order.url, account)
+    topic = catalogue.topics.get(order.topic)
+    channels: tuple[ChannelName, ...] = topic.channels if topic else TEMPLATE_ONLY
+    content, more = compose(
+        order.template,
+        order.data,
+        order.url,
+        account,
+        channels=("mass",) if order.channel == "mass" else channels,
+        title=order.title,
+    )
     faults += more
     if not order.title.strip():
         faults.append(Fault(field="title", code="missing", message="标题 title 不能为空"))
     if faults or content is None:
         raise OrderRefused(tuple(faults))
     return content
-
-
-def compose(
-    template: str, data: Mapping[str, str], url: str | None, account: AccountSettings
-) -> tuple[Content | None, list[Fault]]:
-    """Fill the account's template; data that it does not map is ignored."""
-    faults = _check_url(url)
-    mapped = account.templates.get(template)
-    if mapped is None:
-        known = "、".join(sorted(account.templates)) or "无"
-        faults.append(
-            Fault(
-                field="template",
-                code="unknown_template",
-                message=f"账号 {account.id} 没有模板 {template}，已有：{known}",
-            )
-        )
-        return None, faults
-    fields: dict[str, str] = {}
-    for key, name in mapped.fields.items():
-        value = data.get(name)
-        if value is None:
-            faults.append(
-                Fault(
-                    field=f"data.{name}",
-                    code="missing_field",
-                    message=f"模板 {template} 需要 data.{name}（{key}），请求中没有",
-                )
-            )
-            continue
-        value = as_written(key, value)
-        problem = problem_with(key, value)
-        if problem:
-            faults.append(
-                Fault(
-                    field=f"data.{name}",
-                    code="invalid_field",
-                    message=f"data.{name}（{key}）{problem}",
-                )
-            )
-        fields[key] = value
-    return Content(template_id=mapped.id, fields=fields, url=url), faults
 
 
 def check_topic(topic: TopicId, catalogue: Catalogue) -> list[Fault]:
@@ -219,17 +180,3 @@ def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:
         message = "window 的开始和结束不能相同，应为 09:00-18:00 的形式"
         faults.append(Fault(field="window", code="invalid_window", message=message))
     return faults
-
-
-def _check_url(url: str | None) -> list[Fault]:
-    if url is None:
-        return []
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if good and len(url) <= LONGEST_URL and not any(letter.isspace() for letter in url):
-        return []
-    message = f"url 应为 http 或 https 地址，不超过 {LONGEST_URL} 个字符"
-    return [Fault(field="url", code="invalid_url", message=message)]

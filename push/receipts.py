@@ -13,6 +13,7 @@ from domain.clock import Clock
 from domain.ids import AccountId
 from push.ports import Reachability
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts, Receipt
+from storage.mongo.unknowns import MongoUnknowns
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +32,27 @@ class Receipts:
         receipts: MongoReceipts,
         people: Reachability,
         clock: Clock,
+        unknowns: MongoUnknowns | None = None,
     ) -> None:
         self._deliveries = deliveries
         self._receipts = receipts
         self._people = people
         self._clock = clock
+        self._unknowns = unknowns
 
-    async def record(self, account: AccountId, message_id: str, status: str) -> None:
-        """Keep what the platform said of a message, and join it if its delivery is known."""
+    async def record(
+        self, account: AccountId, message_id: str, status: str, *, delivery: str | None = None
+    ) -> None:
+        """Keep what the platform said of a message, and join it if its delivery is known.
+
+        `delivery` is given where the answer to the send did not tell the message's id.
+        """
         receipt = Receipt(
             account=account,
             msgid=message_id.strip(),
             status=normalised(status),
             at=self._clock.now(),
+            delivery=delivery,
         )
         await self._receipts.keep(receipt)
         await self._join(receipt)
@@ -64,7 +73,16 @@ class Receipts:
             joined += int(await self._join(receipt))
         return joined
 
+    async def _is_named(self, receipt: Receipt) -> bool:
+        """Give the delivery its message id; False while it is not written, or not countable."""
+        state = await self._deliveries.name(receipt)
+        if state == "unknown" and self._unknowns is not None:
+            return await self._unknowns.settle(receipt.delivery or "")
+        return state is not None
+
     async def _join(self, receipt: Receipt) -> bool:
+        if receipt.delivery is not None and not await self._is_named(receipt):
+            return False
         openid = await self._deliveries.find_recipient(receipt.account, receipt.msgid)
         if openid is None:
             return False

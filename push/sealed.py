@@ -5,6 +5,7 @@ It is encrypted before it is kept, and travels as it is into the items of digest
 
 import json
 
+from domain.content import content_from, content_parts
 from domain.ledger import Content
 from domain.people import Subject
 
@@ -13,9 +14,7 @@ def seal(content: Content, subject: Subject) -> str:
     """Return the text of a notice that is encrypted before it is kept."""
     return json.dumps(
         {
-            "template_id": content.template_id,
-            "fields": dict(content.fields),
-            "url": content.url,
+            **content_parts(content),
             "subject": [subject.kind, subject.value, subject.plate_type],
         },
         ensure_ascii=False,
@@ -27,6 +26,6 @@ def unseal(text: str) -> tuple[Content, Subject]:
     part = json.loads(text)
     kind, value, plate_type = part["subject"]
     return (
-        Content(template_id=part["template_id"], fields=part["fields"], url=part["url"]),
+        content_from(part),
         Subject(kind=kind, value=value, plate_type=plate_type),
     )

@@ -34,12 +34,14 @@ from push.lists import Lists
 from push.notices import Notices
 from push.receipts import Receipts
 from push.resends import Resends
+from push.results import Results
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
 from storage.stores import Stores, open_stores
 from subscriptions.audience import Audiences
 from subscriptions.bindings import BindingService
+from subscriptions.consents import Consents
 from subscriptions.service import Subscriptions
 from templates.environment import Renderer
 
@@ -103,7 +105,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         subscriptions = Subscriptions(stores.people)
         audiences = Audiences(stores.audiences)
         bindings = BindingService(stores.people, clock)
-        receipts = Receipts(stores.deliveries, stores.receipts, subscriptions, clock)
+        receipts = Receipts(
+            stores.deliveries, stores.receipts, subscriptions, clock, stores.unknowns
+        )
         links = Links(Sealer(settings.security.master_key), settings.server.public_url, clock)
         cards = DigestCards(
             stores.digests,
@@ -150,6 +154,15 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             subscriptions=subscriptions,
             bindings=bindings,
             receipts=receipts,
+            results=Results(
+                stores.attempts,
+                stores.consents,
+                stores.mass_jobs,
+                stores.broadcasts,
+                receipts,
+                clock,
+            ),
+            consents=Consents(stores.consents),
             catalogue=catalogue,
             clock=clock,
             public_url=settings.server.public_url,

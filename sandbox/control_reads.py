@@ -79,6 +79,9 @@ def tally(world: World, account: Account, body: Body) -> dict[str, Any]:
             {"kind": rule.kind, "errcode": rule.errcode, "hits": rule.hits}
             for rule in world.faults.rules
         ],
+    }
+
+
 def notices(world: World, account: Account, body: Body) -> dict[str, Any]:
     """Return the subscription notices that were sent, or somebody's consent to one kind."""
     openid, template_id = body.text("openid", ""), body.text("template_id", "")
@@ -127,10 +130,9 @@ def status(world: World, account: Account, body: Body) -> dict[str, Any]:
 
 READS: Mapping[str, Read] = {
     "chat": chat,
-    "sends": sends,
-    "tally": tally,
     "mass": mass,
     "notices": notices,
     "sends": sends,
     "status": status,
+    "tally": tally,
 }

@@ -17,9 +17,11 @@ from config.settings import Settings
 from domain.clock import Clock
 from storage.embedded import open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
+from storage.mongo.attempts import MongoAttempts
 from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.consents import MongoConsents
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
@@ -27,11 +29,14 @@ from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.holders import MongoHolders
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
 from storage.mongo.revisions import MongoRevisions
+from storage.mongo.slots import MongoSlots
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
+from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
@@ -57,6 +62,10 @@ INDEXED = (
     MongoTriggers,
     MongoTriggerItems,
     MongoVehicleWatch,
+    MongoConsents,
+    MongoAttempts,
+    MongoSlots,
+    MongoMassJobs,
 )
 
 Document = dict[str, Any]
@@ -79,6 +88,11 @@ class Stores:
     delivery_lists: MongoDeliveryLists
     deliveries: MongoDeliveries
     receipts: MongoReceipts
+    consents: MongoConsents
+    attempts: MongoAttempts
+    slots: MongoSlots
+    mass_jobs: MongoMassJobs
+    unknowns: MongoUnknowns
     notices: MongoNotices
     digests: MongoDigests
     caps: MongoCaps
@@ -143,6 +157,11 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             delivery_lists=MongoDeliveryLists(database),
             deliveries=MongoDeliveries(database),
             receipts=MongoReceipts(database),
+            consents=MongoConsents(database),
+            attempts=MongoAttempts(database),
+            slots=MongoSlots(database),
+            mass_jobs=MongoMassJobs(database),
+            unknowns=MongoUnknowns(database),
             notices=MongoNotices(database),
             digests=MongoDigests(database),
             caps=MongoCaps(database),

@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.broadcast import Audience, Broadcast
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
-from domain.ledger import Content, Totals
+from domain.ledger import Totals
 from storage.mongo.schedule_papers import schedule_document, schedule_fields
 
 Document = dict[str, Any]
@@ -43,6 +43,8 @@ def broadcast_document(broadcast: Broadcast) -> Document:
         "reason": broadcast.reason,
         **schedule_document(broadcast),
     }
+    if broadcast.channel is not None:
+        document["channel"] = broadcast.channel
     if broadcast.parent is not None:
         document |= {"parent": broadcast.parent, "planned_at": broadcast.planned_at}
     return document
@@ -82,17 +84,9 @@ def broadcast_from(document: Document) -> Broadcast:
         finished_at=document["finished_at"],
         author=document["author"],
         reason=document["reason"],
+        channel=document.get("channel"),
         **schedule_fields(document),
     )
-
-
-def content_document(content: Content) -> Document:
-    """Return the frozen content as it is kept."""
-    return {
-        "template_id": content.template_id,
-        "fields": dict(content.fields),
-        "url": content.url,
-    }
 
 
 def totals_document(totals: Totals) -> Document:

@@ -15,13 +15,13 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from domain.broadcast import Broadcast, BroadcastState
+from domain.content import content_from, content_parts
 from domain.digest import DigestMark
 from domain.ids import AccountId, BroadcastId, TopicId
 from domain.ledger import Content, Totals
 from storage.mongo.broadcast_papers import (
     broadcast_document,
     broadcast_from,
-    content_document,
     totals_document,
 )
 from storage.mongo.notices import Notice, digest_document, notice_document
@@ -137,7 +137,7 @@ class MongoBroadcasts:
         """
         document = broadcast_document(broadcast)
         if content is not None:
-            document["content"] = content_document(content)
+            document["content"] = content_parts(content)
         if idempotency is not None:
             key, digest = idempotency
             document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
@@ -181,11 +181,7 @@ class MongoBroadcasts:
         """Return the frozen content; None before scheduling, and for notices (sealed)."""
         found = await self._broadcasts.find_one({"_id": broadcast_id}, {"content": 1})
         part = found.get("content") if found else None
-        return (
-            Content(template_id=part["template_id"], fields=part["fields"], url=part["url"])
-            if part
-            else None
-        )
+        return content_from(part) if part else None
 
     async def status(self, broadcast_id: BroadcastId) -> Status | None:
         """Return what the gate asks before each send."""
@@ -225,7 +221,7 @@ class MongoBroadcasts:
         """
         update: Document = {"$set": {"state": to, **changes}}
         if content is not None:
-            update["$set"]["content"] = content_document(content)
+            update["$set"]["content"] = content_parts(content)
         if resumed:
             update["$inc"] = {"resumes": 1}
         found = await self._broadcasts.find_one_and_update(
@@ -238,6 +234,10 @@ class MongoBroadcasts:
             return_document=ReturnDocument.AFTER,
         )
         return broadcast_from(found) if found else None
+
+    async def explain(self, broadcast_id: BroadcastId, reason: str) -> None:
+        """Keep why something went wrong, for the person who looks."""
+        await self._broadcasts.update_one({"_id": broadcast_id}, {"$set": {"reason": reason}})
 
     # --- for the planner ------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Receipt:
     msgid: str
     status: str
     at: datetime
+    delivery: str | None = None  # whose it is, where the send's own answer did not say
 
 
 class MongoDeliveries:
@@ -107,6 +108,7 @@ class MongoDeliveries:
                 errcode=found.get("errcode"),
                 reason=found.get("reason", ""),
                 msgid=found.get("msgid"),
+                channel=found.get("channel"),
             )
             async for found in cursor
         ]
@@ -133,6 +135,13 @@ class MongoDeliveries:
         """Return whose message it was."""
         found = await self._deliveries.find_one({"account": account, "msgid": msgid}, {"openid": 1})
         return OpenId(found["openid"]) if found else None
+
+    async def name(self, receipt: Receipt) -> Outcome | None:
+        """Give a delivery the message id of its result; return its state, None if not there."""
+        found = await self._deliveries.find_one_and_update(
+            {"_id": receipt.delivery}, {"$set": {"msgid": receipt.msgid}}, {"state": 1}
+        )
+        return found["state"] if found else None
 
     async def apply(self, receipt: Receipt) -> bool:
         """Join a receipt to its delivery; True the first time only. Delivered stays delivered."""
@@ -175,6 +184,7 @@ class MongoReceipts:
             "at": receipt.at,
             "applied": False,
             "expire_at": receipt.at + RECEIPTS_KEPT,
+            **({"delivery": receipt.delivery} if receipt.delivery else {}),
         }
         result = await self._receipts.update_one({"_id": key}, {"$setOnInsert": new}, upsert=True)
         if result.upserted_id is None and receipt.status == "success":
@@ -224,6 +234,8 @@ def _document(
         document["reason"] = delivery.reason
     if delivery.msgid is not None:
         document["msgid"] = delivery.msgid
+    if delivery.channel is not None:
+        document["channel"] = delivery.channel
     return document
 
 
@@ -237,4 +249,5 @@ def _receipt(document: Document) -> Receipt:
         msgid=document["msgid"],
         status=document["status"],
         at=document["at"],
+        delivery=document.get("delivery"),
     )

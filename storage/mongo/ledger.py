@@ -371,6 +371,7 @@ class MongoLedger:
         return result.matched_count == 1
 
     def _document(self, batch: NewBatch, list_id: ObjectId) -> Document:
+        chunk_size = batch.chunk_size or self._chunk_size
         document: Document = {
             "_id": batch_id(batch.broadcast, batch.seq),
             "broadcast": batch.broadcast,
@@ -380,8 +381,8 @@ class MongoLedger:
             "priority": batch.priority,
             "people": list_id,
             "size": len(batch.people),
-            "chunk_size": self._chunk_size,
-            "left": -(-len(batch.people) // self._chunk_size),
+            "chunk_size": chunk_size,
+            "left": -(-len(batch.people) // chunk_size),
             "cursor": batch.cursor,
             "state": "ready",
             "attempt": 0,

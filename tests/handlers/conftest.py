@@ -10,9 +10,15 @@ from bot.services import Services
 from config.catalogue import load_catalogue
 from handlers import discover
 from push.receipts import Receipts
+from push.results import Results
+from storage.mongo.attempts import MongoAttempts
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.consents import MongoConsents
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.people import MongoPeople
 from subscriptions.bindings import BindingService
+from subscriptions.consents import Consents
 from subscriptions.service import Subscriptions
 from templates.environment import Renderer
 from tests.support.citizen import Citizen
@@ -42,10 +48,21 @@ def services(mongo, fields, clock, departments, routes) -> Services:
     """What handlers may use: real subscriptions and bindings in a fresh database."""
     people = MongoPeople(mongo, fields)
     subscriptions = Subscriptions(people)
+    receipts = Receipts(MongoDeliveries(mongo), MongoReceipts(mongo), subscriptions, clock)
+    consents = MongoConsents(mongo)
     return Services(
         departments=departments.as_departments(),
         subscriptions=subscriptions,
-        receipts=Receipts(MongoDeliveries(mongo), MongoReceipts(mongo), subscriptions, clock),
+        receipts=receipts,
+        results=Results(
+            MongoAttempts(mongo),
+            consents,
+            MongoMassJobs(mongo),
+            MongoBroadcasts(mongo),
+            receipts,
+            clock,
+        ),
+        consents=Consents(consents),
         bindings=BindingService(people, clock),
         catalogue=load_catalogue(),
         clock=clock,

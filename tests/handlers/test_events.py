@@ -4,9 +4,12 @@ import pytest
 
 from domain.conversation import (
     AuthorizationChange,
+    ConsentEvent,
+    ConsentItem,
     ImageMessage,
     LocationMessage,
     LocationReport,
+    MassReceipt,
     TemplateReceipt,
     UnknownMessage,
     VoiceMessage,
@@ -130,3 +133,47 @@ async def test_a_follow_by_an_unknown_code_still_offers_ways_on(citizen):
     answer = await citizen.follows("window_12")
 
     assert "1. 查停水停电停气" in answer
+
+
+async def test_a_consent_is_recorded_in_silence_and_erased_with_the_person(citizen, mongo):
+    said = ConsentEvent(kind="popup", items=(ConsentItem("tmpl-1", "accept"),), **envelope(citizen))
+
+    assert (await citizen.sends(said)).kind == "none"
+    assert (await mongo["consents"].find_one())["left"] == 1
+
+    await citizen.sends(AuthorizationChange(kind="cancelled", **envelope(citizen)))
+    assert await mongo["consents"].count_documents({}) == 0
+
+
+async def test_a_rejection_on_the_management_page_is_recorded(citizen, mongo):
+    item = ConsentItem("tmpl-1", "reject")
+
+    await citizen.sends(ConsentEvent(kind="change", items=(item,), **envelope(citizen)))
+
+    assert "rejected_at" in await mongo["consents"].find_one()
+
+
+async def test_the_result_of_a_notice_that_is_not_ours_is_passed_over(citizen, mongo):
+    item = ConsentItem("tmpl-1", "success", message_id="17", code="0")
+
+    answer = await citizen.sends(ConsentEvent(kind="sent", items=(item,), **envelope(citizen)))
+
+    assert answer.kind == "none"
+    assert await mongo["receipts"].count_documents({}) == 0
+
+
+async def test_the_result_of_a_mass_send_waits_for_its_job(citizen, mongo):
+    receipt = MassReceipt(
+        message_id="34182",
+        status="sendsuccess",
+        total=3,
+        filtered=3,
+        sent=2,
+        failed=1,
+        **envelope(citizen),
+    )
+
+    assert (await citizen.sends(receipt)).kind == "none"
+
+    kept = await mongo["mass_jobs"].find_one()
+    assert kept["result"]["sent"] == 2

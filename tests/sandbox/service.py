@@ -43,7 +43,7 @@ class MiniService:
 
     def events(self, name: str) -> list[Any]:
         """Return the events of this name, in order."""
-        return [m for m in self.received if m.type == "event" and m._data["Event"] == name]
+        return [m for m in self.received if m._data.get("Event") == name]
 
 
 class Callback(RequestHandler):

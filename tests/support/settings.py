@@ -27,6 +27,8 @@ TEMPLATES = {
     "reminder_notice": {"thing1": "matter", "date2": "due", "thing3": "note"},
 }
 
+SUBSCRIPTIONS = {"outage_notice": "one_time", "case_notice": "long_term"}
+
 
 def account(account_id: str, mode: str, *, api_base: str = "http://127.0.0.1:9") -> dict[str, Any]:
     """Return one [[accounts]] section with every template."""
@@ -42,6 +44,10 @@ def account(account_id: str, mode: str, *, api_base: str = "http://127.0.0.1:9")
         "templates": {
             name: {"id": f"{account_id}-{name}", "fields": fields}
             for name, fields in TEMPLATES.items()
+        },
+        "subscription_templates": {
+            name: {"id": f"{account_id}-sub-{name}", "fields": TEMPLATES[name], "kind": kind}
+            for name, kind in SUBSCRIPTIONS.items()
         },
     }
 

@@ -1,0 +1,154 @@
+"""Composing (拼装): what is sent, made from an order's data, for each channel of its topic.
+
+All problems are found at once, each naming its field. A channel that this account is not set up
+for is left out; a message that would be left without any is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from config.settings import AccountSettings
+from domain.channel import TEMPLATE_ONLY, ChannelName, SubscriptionNotice
+from domain.ledger import Content
+from push.field_types import as_written, problem_with
+from templates.push_texts import MissingData, push_text
+
+LONGEST_URL = 1024
+LONGEST_TEXT = 2048  # bytes of one customer-service or mass text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong: `field` as in the request, `code` stable, `message` for people."""
+
+    field: str
+    code: str
+    message: str
+
+
+def compose(
+    template: str,
+    data: Mapping[str, str],
+    url: str | None,
+    account: AccountSettings,
+    *,
+    channels: tuple[ChannelName, ...] = TEMPLATE_ONLY,
+    title: str = "",
+) -> tuple[Content | None, list[Fault]]:
+    """Fill the account's template; data that it does not map is ignored."""
+    faults = _check_url(url)
+    usable = tuple(channel for channel in channels if _is_set_up(channel, template, account))
+    if not usable:
+        faults.append(_unknown(template, channels, account))
+        return None, faults
+    template_id, fields = "", dict[str, str]()
+    notice: SubscriptionNotice | None = None
+    text = ""
+    if "template" in usable:
+        template_id = account.templates[template].id
+        fields, more = _fill(template, account.templates[template].fields, data)
+        faults += more
+    if "subscription" in usable:
+        mapped = account.subscription_templates[template]
+        filled, more = _fill(template, mapped.fields, data)
+        notice = SubscriptionNotice(template_id=mapped.id, kind=mapped.kind, fields=filled)
+        faults += [fault for fault in more if fault not in faults]
+    if "custom" in usable or "mass" in usable:
+        text, more = _write(template, title, data, url)
+        faults += more
+    return (
+        Content(
+            template_id=template_id,
+            fields=fields,
+            url=url,
+            channels=usable,
+            notice=notice,
+            text=text,
+        ),
+        faults,
+    )
+
+
+def _is_set_up(channel: ChannelName, template: str, account: AccountSettings) -> bool:
+    match channel:
+        case "template":
+            return template in account.templates
+        case "subscription":
+            return template in account.subscription_templates
+        case "custom" | "mass":  # plain words: the order's own, under one of our names
+            return template in {*account.templates, *account.subscription_templates}
+
+
+def _unknown(template: str, channels: tuple[ChannelName, ...], account: AccountSettings) -> Fault:
+    names = {*account.templates}
+    if "subscription" in channels:
+        names |= {*account.subscription_templates}
+    known = "、".join(sorted(names)) or "无"
+    return Fault(
+        field="template",
+        code="unknown_template",
+        message=f"账号 {account.id} 没有模板 {template}，已有：{known}",
+    )
+
+
+def _fill(
+    template: str, mapped: Mapping[str, str], data: Mapping[str, str]
+) -> tuple[dict[str, str], list[Fault]]:
+    """Fill a template's fields: WeChat key → our data name."""
+    faults: list[Fault] = []
+    fields: dict[str, str] = {}
+    for key, name in mapped.items():
+        value = data.get(name)
+        if value is None:
+            faults.append(
+                Fault(
+                    field=f"data.{name}",
+                    code="missing_field",
+                    message=f"模板 {template} 需要 data.{name}（{key}），请求中没有",
+                )
+            )
+            continue
+        value = as_written(key, value)
+        problem = problem_with(key, value)
+        if problem:
+            faults.append(
+                Fault(
+                    field=f"data.{name}",
+                    code="invalid_field",
+                    message=f"data.{name}（{key}）{problem}",
+                )
+            )
+        fields[key] = value
+    return fields, faults
+
+
+def _write(
+    template: str, title: str, data: Mapping[str, str], url: str | None
+) -> tuple[str, list[Fault]]:
+    """Write the words that customer-service messages and mass sends carry."""
+    readable = {name: as_written("time", value) for name, value in data.items()}
+    try:
+        text = push_text(template, title.strip(), readable, url)
+    except MissingData as error:
+        message = f"客服消息或群发的文字（templates/push/{template}.txt）缺少数据：{error}"
+        return "", [Fault(field="data", code="missing_field", message=message)]
+    size = len(text.encode())
+    if size > LONGEST_TEXT:
+        message = f"客服消息或群发的文字最多 {LONGEST_TEXT} 字节，现有 {size} 字节"
+        return "", [Fault(field="data", code="text_too_long", message=message)]
+    return text, []
+
+
+def _check_url(url: str | None) -> list[Fault]:
+    if url is None:
+        return []
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if good and len(url) <= LONGEST_URL and not any(letter.isspace() for letter in url):
+        return []
+    message = f"url 应为 http 或 https 地址，不超过 {LONGEST_URL} 个字符"
+    return [Fault(field="url", code="invalid_url", message=message)]
