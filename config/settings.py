@@ -139,6 +139,8 @@ class AccountSettings(_Section):
     api_base: str = Field("https://api.weixin.qq.com", pattern=r"^https?://")
     templates: Mapping[str, TemplateSettings] = Field(default_factory=dict)
     subscription_templates: Mapping[str, SubscriptionTemplateSettings] = Field(default_factory=dict)
+    daily_quota: int | None = Field(None, ge=1)  # template messages; else what the platform says
+    test_openids: tuple[str, ...] = ()  # who may get test sends
 
     @field_validator("encoding_aes_key", "previous_encoding_aes_key")
     @classmethod

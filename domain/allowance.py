@@ -10,6 +10,7 @@ from datetime import datetime
 from domain.clock import in_beijing
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 10, 1_000
+UNDER_WAY = 500  # sends that we have counted and the platform has not seen yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,12 @@ class Block:
     before: int
     after: int
     quota: int | None  # the whole day's, if known
+    per_second: float | None = None  # what the platform allows, if it said so lately
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformQuota:
-    """What the platform says of one of its calls; zero and None mean that it sets no limit."""
+    """What the platform says of one of its calls; 0 and None mean that it sets no limit."""
 
     daily_limit: int
     used: int
@@ -34,6 +36,21 @@ def day_number(now: datetime) -> int:
     """Return the day in China as a number that grows: 20261124."""
     local = in_beijing(now)
     return local.year * 10_000 + local.month * 100 + local.day
+
+
+def quota_of_the_day(said: PlatformQuota, used: int) -> int | None:
+    """Return the day's quota as we count it, given how many sends we have counted.
+
+    The platform's count decides. Where it is clearly lower than ours, because its counters were
+    cleared or because it did not count what it refused, what it has left is added to ours; a
+    small difference is only what is under way.
+    """
+    if not said.daily_limit:
+        return None
+    uncounted = used - said.used
+    if uncounted <= max(UNDER_WAY, said.daily_limit // 50):
+        return said.daily_limit
+    return said.daily_limit + uncounted
 
 
 def block_size(quota: int | None) -> int:

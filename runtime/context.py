@@ -32,6 +32,7 @@ from push.fanout import Fanout
 from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
+from push.quota import Quotas
 from push.receipts import Receipts
 from push.resends import Resends
 from push.results import Results
@@ -75,6 +76,7 @@ class AppContext:
     digest_pages: DigestPages
     links: Links
     receipts: Receipts
+    quotas: Quotas
     api_keys: MongoApiKeys
     departments: Departments
     feeds: Feeds
@@ -223,6 +225,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
             receipts=receipts,
+            quotas=Quotas(
+                stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
+            ),
             api_keys=stores.api_keys,
             departments=departments,
             feeds=open_feeds(http, settings.departments, clock),

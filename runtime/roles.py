@@ -36,6 +36,7 @@ MakeApp = Callable[[AppContext], Application]
 ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
 DIGEST_EVERY = timedelta(seconds=2)
+QUOTA_EVERY = timedelta(seconds=5)  # it asks the platform far less often
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
 STOP_SECONDS = 5.0  # leases are given back within this
@@ -157,7 +158,9 @@ async def _pushing(ctx: AppContext, failed: "asyncio.Future[None]") -> AsyncIter
             failed.set_exception(error)
 
     working.add_done_callback(ended)
-    async with ticking({"recover": (recovery.tick, RECOVER_EVERY)}):
+    async with ticking(
+        {"recover": (recovery.tick, RECOVER_EVERY), "quota": (ctx.quotas.tick, QUOTA_EVERY)}
+    ):
         try:
             yield
         finally:

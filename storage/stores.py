@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from domain.clock import Clock
+from domain.ids import AccountId
 from storage.embedded import open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.attempts import MongoAttempts
@@ -35,6 +36,7 @@ from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
+from storage.mongo.quotas import MongoQuotas
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.vehicle_watch import MongoVehicleWatch
@@ -66,6 +68,7 @@ INDEXED = (
     MongoAttempts,
     MongoSlots,
     MongoMassJobs,
+    MongoQuotas,
 )
 
 Document = dict[str, Any]
@@ -108,6 +111,7 @@ class Stores:
     late_results: LateResults
     ring: Ring
     limiter: Limiter
+    quotas: MongoQuotas
     tokens: RedisTokens
 
     async def ready(self) -> dict[str, str | None]:
@@ -143,6 +147,8 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
         ledger = MongoLedger(database, chunk_size=settings.push.sub_chunk)
         await create_indexes(database, ledger)
         sealer = Sealer(settings.security.master_key)
+        own = {AccountId(account.id): account.daily_quota for account in settings.accounts}
+        quotas = MongoQuotas(database, clock, own)
         yield Stores(
             database=database,
             redis=redis,
@@ -176,7 +182,10 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             windows=Windows(redis),
             late_results=LateResults(redis, sealer, clock),
             ring=Ring(redis),
-            limiter=Limiter(redis, per_second=settings.push.per_second),
+            limiter=Limiter(
+                redis, per_second=settings.push.per_second, allowance=quotas, clock=clock
+            ),
+            quotas=quotas,
             tokens=RedisTokens(redis, sealer),
         )
 

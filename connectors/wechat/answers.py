@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain.allowance import PlatformQuota
 from domain.ids import OpenId
 
 TEXT_BYTES = 2048  # of one customer-service text: bytes, not characters
@@ -73,6 +74,17 @@ class QrCode:
     url: str
     picture: str
     expires: timedelta | None
+
+
+def read_quota(answer: dict[str, Any]) -> PlatformQuota:
+    """Return openapi/quota/get; a rate of nothing is no rate."""
+    quota, rate = answer["quota"], answer.get("rate_limit") or {}
+    calls, seconds = rate.get("call_count") or 0, rate.get("refresh_second") or 0
+    return PlatformQuota(
+        daily_limit=int(quota.get("daily_limit") or 0),
+        used=int(quota.get("used") or 0),
+        per_second=calls / seconds if calls and seconds else None,
+    )
 
 
 def read_templates(answer: dict[str, Any]) -> list[TemplateInfo]:

@@ -21,6 +21,7 @@ from connectors.wechat.answers import (
     UserInfo,
     pieces_of,
     read_followers,
+    read_quota,
     read_templates,
     read_user,
 )
@@ -42,6 +43,7 @@ from connectors.wechat.wire import (
     exchange,
     rid_of,
 )
+from domain.allowance import PlatformQuota
 from domain.delivery import SendFailed
 from domain.ids import OpenId
 
@@ -201,6 +203,11 @@ class WeChatApi:
     async def delete_menu(self) -> None:
         """Remove the default menu and all conditional ones."""
         await self._call("/cgi-bin/menu/delete")
+
+    async def quota(self, cgi_path: str = TEMPLATE_SEND) -> PlatformQuota:
+        """Return how often a call may be made today, how often it was, and at what rate."""
+        path = "/cgi-bin/openapi/quota/get"
+        return read_quota(await self._call(path, {"cgi_path": cgi_path}, needs="quota"))
 
     async def clear_quota(self) -> None:
         """Set the day's counters of all calls to zero; allowed ten times a month."""

@@ -56,6 +56,15 @@ class Status:
     resumes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """How many people a broadcast is expected to reach, and whether it has begun."""
+
+    id: BroadcastId
+    people: int
+    has_begun: bool
+
+
 class MongoBroadcasts:
     """The broadcasts of all accounts."""
 
@@ -130,10 +139,12 @@ class MongoBroadcasts:
         notice: Notice | None = None,
         mark: DigestMark | None = None,
         fanout: tuple[str, datetime] | None = None,
+        reserved: int | None = None,
     ) -> None:
         """Insert, or raise `AlreadyThere`. `idempotency` is the key and the request's digest.
 
-        `fanout` (owner, until) claims the expansion in the same write.
+        `fanout` (owner, until) claims the expansion in the same write. `reserved` is how many
+        people it is expected to reach.
         """
         document = broadcast_document(broadcast)
         if content is not None:
@@ -145,6 +156,8 @@ class MongoBroadcasts:
             document["notice"] = notice_document(notice)
         if mark is not None:
             document["digest"] = digest_document(mark)
+        if reserved is not None:
+            document["reserved"] = reserved
         if fanout is not None:
             document["fanout"] = {"open": True, "owner": fanout[0], "until": fanout[1]}
         try:
@@ -201,6 +214,29 @@ class MongoBroadcasts:
         """Return a plan's occurrences in the given states."""
         cursor = self._broadcasts.find({"parent": plan, "state": {"$in": list(states)}})
         return [broadcast_from(found) async for found in cursor.sort("created_at", ASCENDING)]
+
+    async def list_reserving(
+        self, account: AccountId, before: datetime, *, limit: int = 500
+    ) -> list[Reservation]:
+        """Return what is to begin before then, or has begun and is not finished."""
+        cursor = self._broadcasts.find(
+            {
+                "state": {"$in": ["scheduled", "sending", "paused"]},
+                "due_at": {"$lt": before},
+                "account": account,
+                "kind": "broadcast",
+                "cron": None,
+            },
+            {"reserved": 1, "fanout.done": 1, "started_at": 1},
+        ).limit(limit)
+        return [
+            Reservation(
+                id=BroadcastId(found["_id"]),
+                people=found.get("fanout", {}).get("done", found.get("reserved", 0)),
+                has_begun=found["started_at"] is not None,
+            )
+            for found in await cursor.to_list()
+        ]
 
     # --- changes of state -----------------------------------------------------------------
 

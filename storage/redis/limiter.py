@@ -48,6 +48,7 @@ SHORT_HOLD = timedelta(seconds=1.5)  # a hold up to this long is waited for
 RECOVERY = timedelta(minutes=10)  # from nothing to the full pace; from a half, five minutes
 CUT = 0.5
 AGAIN = timedelta(seconds=2)  # answers to what was under way when the pace was cut
+RATE_HOLDS = timedelta(minutes=30)  # how long a rate that the platform named is heeded
 NORMAL_SHARE, URGENT_SHARE = 0.95, 1.0  # of the day's quota
 
 
@@ -175,7 +176,6 @@ class Limiter:
         used: int,
         quota: int | None,
         per_second: float | None,
-        valid_for: timedelta,
     ) -> None:
         """Heed what the platform says of the account: its day, and its rate for a while."""
         await self._ask(
@@ -183,8 +183,9 @@ class Limiter:
             "learn",
             used,
             "" if quota is None else quota,
+            "",
             f"{per_second or 0:.6f}",
-            int(valid_for.total_seconds() * 1000),
+            int(RATE_HOLDS.total_seconds() * 1000),
         )
 
     # --- inside ---------------------------------------------------------------------------
@@ -215,7 +216,7 @@ class Limiter:
     async def _refused(self, account: AccountId, kind: int, rest: list[int]) -> None:
         """Do what has to be done before asking again, or raise."""
         if kind == -2:
-            await self._extend(account)
+            await self._extend(account, rest[0])
         elif kind == -3:
             now = self._clock.now()
             reason = f"account {account}: the day's quota is used up"
@@ -226,13 +227,20 @@ class Limiter:
                 raise Held(f"account {account} is held", retry_after=wait)
             await asyncio.sleep(max(wait.total_seconds(), 0.001))
 
-    async def _extend(self, account: AccountId) -> None:
+    async def _extend(self, account: AccountId, day: int) -> None:
         if self._allowance is None:
             raise RuntimeError("sends are counted, and nobody grants them")
-        day = self._day()
         block = await self._allowance.extend(account, day)
-        quota = "" if block.quota is None else block.quota
-        await self._ask(account, "grant", block.before, block.after, quota, day=day)
+        await self._ask(
+            account,
+            "grant",
+            block.before,
+            block.after,
+            "" if block.quota is None else block.quota,
+            f"{block.per_second or 0:.6f}",
+            int(RATE_HOLDS.total_seconds() * 1000),
+            day=day,
+        )
 
     async def _wait(self, slot: _Slot) -> None:
         pause = slot.latest - self._now()

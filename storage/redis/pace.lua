@@ -4,7 +4,8 @@
 -- earns no credit. Redis's own clock decides: a process knows only how long it has to wait.
 --
 -- KEYS  1 bucket   hash: run, free (µs) · pace (sends/s), pace_from (µs) · limit (sends/s),
---                  limit_till (µs) · day (YYYYMMDD), used, granted, quota ('' = not known)
+--                  limit_till (µs) · day (YYYYMMDD), used, granted, quota ('' = not known),
+--                  asked: when somebody went to have the next block granted (µs)
 --       2 hold     until when nothing may be sent (µs)
 -- ARGV  1 verb     2 ceiling (sends/s)   3 share of the rate that is given out
 --       4 seconds in which a cut pace recovers from nothing to the ceiling   5 day, 0 = uncounted
@@ -13,11 +14,11 @@
 -- take   7 n   8 how far ahead this rank may reserve (µs)   9 not before (µs from now)
 --        10 seconds in one group   11 '1' to count it for the day   12 share of the day's quota
 --        → {1, wait µs, n} yours after that wait     {0, wait µs} ask again then
---          {-1, wait µs} the account is held         {-2} the day's next block must be granted
+--          {-1, wait µs} the account is held         {-2, day} its next block must be granted
 --          {-3} this rank has used up its share of the day
--- grant  7 granted before   8 granted now   9 quota or ''
--- learn  7 used, as the platform counts   8 quota or ''   9 its limit (sends/s), 0 = none
---        10 how long that limit holds (ms)
+-- grant  7 granted before   8 granted now   9 quota or ''   10, 11 as below
+-- learn  7 used, as the platform counts   8 quota or ''
+--        10 its limit (sends/s), 0 = none   11 how long that limit holds (ms)
 -- slow   7 factor   8 hold (ms)   9 key of the counter   10 how many make a storm
 --        11 within (ms)   12 no second cut within (µs)      → 1 when the pace was cut
 -- look   → {rate, ceiling, hold left µs, used, granted, quota, day}
@@ -28,7 +29,7 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local day, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
 local names = {'run', 'free', 'pace', 'pace_from', 'limit', 'limit_till', 'day', 'used', 'granted',
-  'quota'}
+  'quota', 'asked'}
 local kept = {}
 for number, value in ipairs(redis.call('HMGET', bucket, unpack(names))) do
   kept[names[number]] = value
@@ -71,6 +72,14 @@ end
 rate = math.max(rate, 0.1)
 local held_till = tonumber(redis.call('GET', KEYS[2]) or '0')
 
+local function next_block() -- one process goes, the others wait for it a second at most
+  if kept.asked and math.abs(now - tonumber(kept.asked)) < 1000000 then
+    return {0, 3000}
+  end
+  put('asked', whole(now))
+  return {-2, tonumber(kept.day)}
+end
+
 local function hold(milliseconds)
   local till = now + milliseconds * 1000
   if till > held_till then -- a longer hold that is already there stays
@@ -86,7 +95,7 @@ if verb == 'take' then
   local counts = day > 0 and ARGV[11] == '1'
   if counts then
     if not kept.granted then
-      return {-2}
+      return next_block()
     end
     local left = tonumber(kept.granted) - tonumber(kept.used)
     if kept.quota and kept.quota ~= '' then
@@ -97,7 +106,7 @@ if verb == 'take' then
       number = math.min(number, share)
     end
     if left <= 0 then
-      return {-2}
+      return next_block()
     end
     number = math.min(number, left)
   end
@@ -112,11 +121,20 @@ if verb == 'take' then
   return {1, slot - now, number}
 end
 
-if verb == 'grant' then
-  if tonumber(kept.day or '0') > day then
-    return 0 -- granted for a day that is over
+if verb == 'grant' or verb == 'learn' then
+  if tonumber(ARGV[10]) > 0 then
+    put('limit', ARGV[10], 'limit_till', whole(now + tonumber(ARGV[11]) * 1000))
+  elseif verb == 'learn' then
+    redis.call('HDEL', bucket, 'limit', 'limit_till')
   end
+  if tonumber(kept.day or '0') ~= day then
+    return 0 -- of a day that is over
+  end
+end
+
+if verb == 'grant' then
   put('quota', ARGV[9])
+  redis.call('HDEL', bucket, 'asked')
   if not kept.granted then
     put('used', ARGV[7], 'granted', ARGV[8])
   elseif tonumber(ARGV[8]) > tonumber(kept.granted) then
@@ -127,14 +145,9 @@ end
 
 if verb == 'learn' then
   put('quota', ARGV[8])
-  if tonumber(ARGV[9]) > 0 then
-    put('limit', ARGV[9], 'limit_till', whole(now + tonumber(ARGV[10]) * 1000))
-  else
-    redis.call('HDEL', bucket, 'limit', 'limit_till')
-  end
-  local today = kept.granted and tonumber(kept.day) == day
-  if today and tonumber(ARGV[7]) > tonumber(kept.used) then -- somebody else sends too
-    put('used', ARGV[7], 'granted', whole(math.max(tonumber(ARGV[7]), tonumber(kept.granted))))
+  local used = tonumber(ARGV[7])
+  if kept.granted and used > tonumber(kept.used) then -- somebody else sends too
+    put('used', ARGV[7], 'granted', whole(math.max(used, tonumber(kept.granted))))
   end
   return 1
 end

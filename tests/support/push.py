@@ -35,6 +35,7 @@ from push.lists import Lists
 from push.notices import Notices
 from push.orders import BroadcastOrder
 from push.planner import Planner
+from push.quota import Quotas
 from push.receipts import Receipts
 from push.recovery import Recovery
 from push.resends import Resends
@@ -54,6 +55,7 @@ from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.revisions import MongoRevisions
+from storage.mongo.quotas import MongoQuotas
 from storage.redis.limiter import Limiter
 from storage.redis.ring import Ring
 from storage.redis.sealing import Sealer
@@ -131,7 +133,11 @@ class Engine:
         self.subscriptions = Subscriptions(self.people)
         self.audiences = Audiences(MongoAudiences(database, fields))
         self.ring = Ring(redis)
-        self.limiter = Limiter(redis, per_second=per_second)
+        own = {AccountId(account.id): account.daily_quota for account in settings.accounts}
+        self.quota_store = MongoQuotas(database, clock, own)
+        self.limiter = Limiter(
+            redis, per_second=per_second, allowance=self.quota_store, clock=clock
+        )
         self.receipts = Receipts(self.deliveries, self.receipt_store, self.subscriptions, clock)
         self.delivery_lists = MongoDeliveryLists(database)
         self.notice_store = MongoNotices(database)
@@ -212,6 +218,9 @@ class Engine:
             )
             for account_id, account in self.accounts.items()
         }
+        self.quotas = Quotas(
+            self.quota_store, self.limiter, self.store, self.ledger, gateways, clock
+        )
         self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
         self.planner = self.new_planner()
         self.recovery = Recovery(
@@ -235,6 +244,7 @@ class Engine:
             self.people,
             self.digest_items,
             self.caps,
+            self.quota_store,
         ):
             await self.database[store.collection].create_indexes(list(store.indexes))
 

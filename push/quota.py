@@ -1,0 +1,130 @@
+"""The day's quota (每日配额): learnt from the platform, and what is left of it.
+
+What broadcasts will still use today is *reserved*: those that were scheduled to begin before
+midnight, by the number of people they had then, and those being sent, by whom they have not
+reached yet. A reservation is shown to whoever orders the next one; it locks nothing: what is due
+is sent in the order of rank, until the day is used up, and goes on after midnight.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from domain.allowance import PlatformQuota, day_number, quota_of_the_day
+from domain.clock import Clock
+from domain.delivery import SendFailed
+from domain.ids import AccountId
+from domain.schedule import next_midnight
+from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.ledger import MongoLedger
+from storage.mongo.quotas import MongoQuotas
+from storage.redis.limiter import Limiter
+from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=10)  # between two questions to the platform, over all processes
+
+
+class QuotaSource(Protocol):
+    """The platform's answer about one of its calls (`connectors.wechat.api`)."""
+
+    async def quota(self) -> PlatformQuota:
+        """Return what it says, or raise `SendFailed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """An account's day so far. `limit` and `left` are None when no quota is known."""
+
+    limit: int | None
+    used: int
+    reserved: int
+
+    @property
+    def left(self) -> int | None:
+        """What neither was used nor is reserved."""
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+
+class Quotas:
+    """The quotas of all accounts (runtime: `ctx.quotas`)."""
+
+    def __init__(
+        self,
+        store: MongoQuotas,
+        limiter: Limiter,
+        broadcasts: MongoBroadcasts,
+        ledger: MongoLedger,
+        sources: Mapping[AccountId, QuotaSource],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._limiter = limiter
+        self._broadcasts = broadcasts
+        self._ledger = ledger
+        self._sources = sources
+        self._clock = clock
+        self._look_at: dict[AccountId, float] = {}
+        self._now: Callable[[], float] = time.monotonic
+
+    async def tick(self) -> None:
+        """Ask the platform for the quotas that nobody has asked for lately."""
+        for account in self._sources:
+            if self._now() < self._look_at.get(account, 0.0):
+                continue
+            self._look_at[account] = self._now() + EVERY.total_seconds() / 2
+            if await self._store.take_turn(account, EVERY):
+                await self.learn(account)
+
+    async def learn(self, account: AccountId) -> None:
+        """Ask now. An account that may not ask, or gets no answer, keeps what it knew."""
+        try:
+            said = await self._sources[account].quota()
+        except SendFailed as error:
+            log.warning("quota.unknown", extra={"account": account, "reason": str(error)})
+            return
+        day = day_number(self._clock.now())
+        quota = quota_of_the_day(said, await self._used(account, day))
+        await self._store.learn(account, day, said, quota=quota)
+        own = await self._store.quota(account, day)
+        try:
+            await self._limiter.learn(
+                account, used=said.used, quota=own, per_second=said.per_second
+            )
+        except StoreAway as error:
+            log.warning("quota.unheeded", extra={"account": account, "reason": str(error)})
+        log.info(
+            "quota.learnt",
+            extra={"account": account, "quota": own, "used": said.used, "rate": said.per_second},
+        )
+
+    async def today(self, account: AccountId) -> Today:
+        """Return the account's day so far."""
+        day = day_number(self._clock.now())
+        return Today(
+            limit=await self._store.quota(account, day),
+            used=await self._used(account, day),
+            reserved=await self._reserved(account),
+        )
+
+    async def _used(self, account: AccountId, day: int) -> int:
+        """Return what was counted today; without Redis, all that was granted."""
+        granted = await self._store.granted(account, day)
+        try:
+            pace = await self._limiter.pace(account)
+        except StoreAway:
+            return granted
+        return granted if pace.used is None else min(granted, pace.used)
+
+    async def _reserved(self, account: AccountId) -> int:
+        reserved = 0
+        before = next_midnight(self._clock.now())
+        for plan in await self._broadcasts.list_reserving(account, before):
+            done = (await self._ledger.totals(plan.id)).concluded if plan.has_begun else 0
+            reserved += max(0, plan.people - done)
+        return reserved
