@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from domain.broadcast import Priority
+from domain.broadcast import Priority, Rank
 from domain.channel import TEMPLATE_ONLY, ChannelName, SubscriptionNotice
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
@@ -53,6 +53,7 @@ class NewBatch:
     cursor: str
     queue: str
     priority: Priority
+    rank: Rank = "bulk"
     parent: BroadcastId | None = None
     due_at: datetime
     chunk_size: int | None = None  # None: as the ledger cuts all others
@@ -87,6 +88,7 @@ class Batch:
     lease_until: datetime
     people: tuple[OpenId, ...] = field(repr=False)
     open: dict[str, Chunk]  # sub-chunks that are not closed yet
+    rank: Rank = "bulk"
     lost: bool = False  # somebody else has it now: write nothing, send nothing
     msgids: list[str] = field(default_factory=list)  # sent in this lease: receipts may be waiting
 

@@ -198,6 +198,7 @@ class Chunks:
                 job.content,
                 may_go_on=may_go_on,
                 at_risk=at_risk,
+                rank=batch.rank,
             )
             self._note(openid, result, found)
 
@@ -205,7 +206,9 @@ class Chunks:
         async with asyncio.TaskGroup() as group:
             while waiting and found.halted_until is None and await may_go_on():
                 try:
-                    number = await self._limiter.acquire(batch.account, len(waiting))
+                    number = await self._limiter.acquire(
+                        batch.account, len(waiting), rank=batch.rank
+                    )
                 except (TemporaryDeliveryError, StoreAway) as error:
                     found.halted_until = self._clock.now() + _pause(error)
                     break

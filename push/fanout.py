@@ -173,6 +173,7 @@ class Fanout:
             cursor=cursor,
             queue=queue_for(broadcast),
             priority=broadcast.priority,
+            rank=broadcast.rank,
             parent=broadcast.parent,
             due_at=due_at,
         )

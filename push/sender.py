@@ -5,11 +5,13 @@ that none is missing.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from domain.broadcast import Rank
 from domain.clock import Clock
 from domain.delivery import SendFailed
 from domain.errors import TemporaryDeliveryError
@@ -17,13 +19,19 @@ from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Content, Delivery, client_msg_id
 from domain.schedule import next_midnight
 from push.ports import Gateway, Reachability
-from storage.redis.limiter import Limiter
+from storage.redis.limiter import Limiter, Storm
 from storage.redis.scripts import StoreAway
+
+log = logging.getLogger(__name__)
 
 MINUTE_QUOTA = 45011
 DAY_QUOTA = 45009
 THROTTLED = frozenset({MINUTE_QUOTA, DAY_QUOTA, 44990})
 NEXT_MINUTE = timedelta(seconds=60)
+STORMS: Mapping[int, Storm] = {
+    -1: Storm(number=5, within=timedelta(seconds=10)),  # a burst overloads the platform
+    43117: Storm(number=20, within=timedelta(seconds=60)),  # too many messages to many people
+}
 MOST_PUT_OFF = 5  # times a person is put off for another reason than throttling
 
 
@@ -97,6 +105,7 @@ class Sender:
         *,
         may_go_on: MayGoOn,
         at_risk: bool = False,
+        rank: Rank = "bulk",
     ) -> Result:
         """Send, with short repetitions; `may_go_on` is asked again before each of them.
 
@@ -116,9 +125,10 @@ class Sender:
                     client_msg_id=key,
                 )
             except SendFailed as error:
+                await self._heed(account, error)
                 at_risk = at_risk or error.failure == "unknown"
                 pauses = tries.get(error.failure, [])
-                if pauses and await self._again(account, pauses.pop(0), may_go_on):
+                if pauses and await self._again(account, rank, pauses.pop(0), may_go_on):
                     continue
                 result = await self._conclude(account, openid, error)
                 if at_risk and isinstance(result, PutOff | Misconfigured):
@@ -126,13 +136,27 @@ class Sender:
                 return result
             return Delivery(openid=openid, state="sent", at=self._clock.now(), msgid=msgid)
 
-    async def _again(self, account: AccountId, pause: float, may_go_on: MayGoOn) -> bool:
+    async def _heed(self, account: AccountId, error: SendFailed) -> None:
+        """Slow down when many answers together say that we are too fast."""
+        storm = STORMS.get(error.errcode)
+        if storm is None:
+            return
+        try:
+            slowed = await self._limiter.note_trouble(account, str(error.errcode), storm)
+        except StoreAway:
+            return  # then nothing more is sent anyway
+        if slowed:
+            log.warning("pace.cut", extra={"account": account, "errcode": error.errcode})
+
+    async def _again(
+        self, account: AccountId, rank: Rank, pause: float, may_go_on: MayGoOn
+    ) -> bool:
         # jitter spreads repetitions; it need not be unguessable
         await asyncio.sleep(pause * (1 + random.random()))  # noqa: S311
         if not await may_go_on():
             return False
         try:
-            await self._limiter.acquire(account, 1)
+            await self._limiter.acquire(account, 1, rank=rank)
         except (TemporaryDeliveryError, StoreAway):
             return False
         return await may_go_on()
@@ -152,7 +176,10 @@ class Sender:
             case "retry_later":
                 until = now + (error.retry_after or NEXT_MINUTE)
                 throttled = error.errcode in THROTTLED
-                if throttled:
+                if error.errcode == MINUTE_QUOTA:
+                    if await self._limiter.slow_down(account, until - now):
+                        log.warning("pace.cut", extra={"account": account, "errcode": MINUTE_QUOTA})
+                elif throttled:
                     await self._limiter.hold(account, until - now)
                 return PutOff(until, reason, counts=not throttled)
             case "config" | "refresh_token":

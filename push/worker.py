@@ -10,11 +10,11 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from domain.clock import Clock
-from domain.ids import AccountId, BroadcastId
+from domain.ids import BroadcastId
 from domain.ledger import Batch, Chunk
 from push.broadcasts import Broadcasts
 from push.chunks import Chunks
@@ -22,8 +22,9 @@ from push.closing import Closer
 from push.gate import Gate, Verdict
 from push.health import Health
 from push.jobs import Job, Jobs
+from push.lanes import Lanes, lane_of
 from storage.mongo.ledger import LeaseLost, MongoLedger
-from storage.redis.ring import Ring, Ticket
+from storage.redis.ring import Lane, Ring, Ticket
 from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were b
 HALTED = timedelta(seconds=2)  # between two looks at those of a broadcast that is paused
 MOST_HALTED = 200
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
-MOST_BATCHES = 64
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
 
 
@@ -66,10 +66,8 @@ class Worker:
         self._concurrency = concurrency
         self._lease = lease
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._slots = asyncio.Semaphore(concurrency)
-        self._urgent_slots = asyncio.Semaphore(concurrency)
+        self._lanes = Lanes(concurrency)
         self._held: dict[str, Batch] = {}
-        self._resting: dict[AccountId, datetime] = {}  # may not send before
         self._halted: dict[BroadcastId, datetime] = {}  # paused or quiet: not looked at before
         self._look_for_begun = clock.now()
         self._room = asyncio.Event()  # a batch ended
@@ -128,22 +126,19 @@ class Worker:
 
     async def _next(self) -> tuple[list[Batch], float]:
         """Return newly leased batches, and how long to wait when there are none."""
-        if len(self._held) >= MOST_BATCHES:
-            return [], IDLE
-        waiting = sum(len(batch.open) for batch in self._held.values())
-        room = min(max(0, 2 * self._concurrency - waiting), MOST_BATCHES - len(self._held))
-        queues = {batch.queue for batch in self._held.values()}
         now = self._clock.now()
-        self._resting = {who: until for who, until in self._resting.items() if until > now}
+        resting = self._lanes.resting(now)
         batches: list[Batch] = []
         try:
-            batches += await self._begun(room, now)
+            batches += await self._begun(resting, now)
+            queues = {batch.queue for batch in self._held.values()}
             tickets = await self._ring.take(
                 self._owner,
-                free=room - len(batches),
+                free=2 * self._concurrency,
+                room=self._room_in,
                 extra=max(0, NEWCOMERS - len(queues)),
                 held=queues,
-                resting=self._resting.keys(),
+                resting=resting,
             )
             batches += await self._claim(ticket.batch for ticket in tickets)
             await self._settle(tickets)
@@ -155,36 +150,48 @@ class Worker:
             return batches, AWAY
         return batches, IDLE
 
-    async def _begun(self, room: int, now: datetime) -> list[Batch]:
+    def _room_in(self, lane: Lane) -> int:
+        return self._lanes.room(lane, self._held.values())
+
+    async def _begun(self, resting: Collection[Lane], now: datetime) -> list[Batch]:
         """Take what was begun before, by a worker that died or until a pause was over.
 
         It waits in no queue: behind a long broadcast's batches the minutes would pass in which
         people who may have got the message can be sent it again without harm.
         """
-        if room == 0 or now < self._look_for_begun:
+        if now < self._look_for_begun:
             return []
+        most = 2 * self._concurrency
+        full = {lane for lane in map(lane_of, self._held.values()) if not self._room_in(lane)}
         self._halted = {who: until for who, until in self._halted.items() if until > now}
-        found = await self._ledger.list_abandoned(now, limit=room)
+        found = await self._ledger.list_abandoned(now, limit=most)
         found += await self._ledger.list_begun(
-            now, but=self._halted.keys(), resting=self._resting.keys(), limit=room
+            now, but=self._halted.keys(), lanes={*resting, *full}, limit=most
         )
-        going: dict[BroadcastId, bool] = {}
-        for _, broadcast in found:
-            if broadcast not in going:
-                going[broadcast] = await self._may_send(broadcast, now)
-        wanted = [batch for batch, broadcast in found if going[broadcast]]
-        if len(found) < room:  # else there is more, and it is looked for as soon as there is room
+        going: dict[BroadcastId, Lane | None] = {}
+        room: dict[Lane, int] = {}
+        wanted: list[str] = []
+        for batch, broadcast_id in found:
+            if broadcast_id not in going:
+                going[broadcast_id] = await self._lane_if_it_may_send(broadcast_id, now)
+            lane = going[broadcast_id]
+            if lane is None or lane in resting:
+                continue
+            if room.setdefault(lane, self._room_in(lane)) > 0:
+                room[lane] -= 1
+                wanted.append(batch)
+        if len(found) < most:  # else there is more, and it is looked for as soon as there is room
             self._look_for_begun = now + BEGUN
-        return await self._claim(wanted[:room])
+        return await self._claim(wanted)
 
-    async def _may_send(self, broadcast_id: BroadcastId, now: datetime) -> bool:
-        job = await self._jobs.load(broadcast_id)
-        verdict = await self._gate.ask(job.broadcast)
+    async def _lane_if_it_may_send(self, broadcast_id: BroadcastId, now: datetime) -> Lane | None:
+        broadcast = (await self._jobs.load(broadcast_id)).broadcast
+        verdict = await self._gate.ask(broadcast)
         if verdict.word in ("go", "expired"):
-            return True
+            return (broadcast.account, broadcast.rank)
         if len(self._halted) < MOST_HALTED:
             self._halted[broadcast_id] = now + HALTED
-        return False
+        return None
 
     async def _claim(self, wanted: Iterable[str]) -> list[Batch]:
         now = self._clock.now()
@@ -231,10 +238,9 @@ class Worker:
     async def _work_chunks(
         self, job: Job, batch: Batch, todo: list[Chunk], stopped: list[Verdict]
     ) -> None:
-        urgent = job.broadcast.priority == "urgent"
-        slots = self._urgent_slots if urgent else self._slots
+        lane = lane_of(batch)
         while todo and not stopped and not self._stopping:
-            async with slots:
+            async with self._lanes.slot(lane, batch.queue):
                 if not todo or stopped or self._stopping:
                     return
                 found = await self._chunks.work(job, batch, todo.pop())
@@ -247,7 +253,7 @@ class Worker:
                 await self._pause(batch.broadcast, reason)
                 stopped.append(Verdict("paused"))
             elif found.halted_until is not None:
-                self._resting[batch.account] = found.halted_until
+                self._lanes.rest(lane, found.halted_until)
                 stopped.append(Verdict("quiet", until=found.halted_until))
 
     async def _conclude(self, job: Job, batch: Batch, stopped: Verdict | None) -> None:

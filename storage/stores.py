@@ -34,9 +34,9 @@ from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
+from storage.mongo.quotas import MongoQuotas
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
-from storage.mongo.quotas import MongoQuotas
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.vehicle_watch import MongoVehicleWatch

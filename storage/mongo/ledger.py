@@ -17,6 +17,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
+from domain.broadcast import Rank
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Batch, Chunk, NewBatch, Totals, batch_id, first_chunks
@@ -151,15 +152,18 @@ class MongoLedger:
         now: datetime,
         *,
         but: Collection[BroadcastId],
-        resting: Collection[AccountId],
+        lanes: Collection[tuple[AccountId, Rank]],
         limit: int,
     ) -> list[tuple[str, BroadcastId]]:
-        """Return batches that were begun and given back, the longest due first."""
+        """Return batches that were begun and given back, the longest due first.
+
+        Those of the broadcasts in `but`, and of these accounts' ranks in `lanes`, are left out.
+        """
         query: Document = {**BEGUN, "due_at": {"$lte": now}}
         if but:
             query["broadcast"] = {"$nin": list(but)}
-        if resting:
-            query["account"] = {"$nin": list(resting)}
+        if lanes:
+            query["$nor"] = [{"account": account, "rank": rank} for account, rank in lanes]
         cursor = self._batches.find(query, {"broadcast": 1}).sort("due_at", ASCENDING).limit(limit)
         return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
 
@@ -379,6 +383,7 @@ class MongoLedger:
             "seq": batch.seq,
             "queue": batch.queue,
             "priority": batch.priority,
+            "rank": batch.rank,
             "people": list_id,
             "size": len(batch.people),
             "chunk_size": chunk_size,
@@ -412,6 +417,7 @@ class MongoLedger:
             lease_until=document["lease_until"],
             people=tuple(map(OpenId, people["openids"].split(SEPARATOR))),
             open=_open_chunks(document),
+            rank=document.get("rank", "bulk"),
         )
 
 

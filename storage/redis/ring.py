@@ -60,7 +60,7 @@ def notices_queue(account: AccountId, priority: Priority = "normal") -> str:
 
 
 def rank_of(queue: str, priority: Priority) -> Rank:
-    """Return the rank of a queue. The notices of an account share one queue, and so one rank."""
+    """Return the rank of a queue."""
     if queue == notices_queue(account_of(queue)):
         return "personal"
     return "urgent" if priority == "urgent" else "bulk"

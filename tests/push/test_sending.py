@@ -364,7 +364,7 @@ async def test_without_redis_nothing_is_sent_and_with_it_everything(
     broadcast = await engine.begin()
     acquire = engine.limiter.acquire
 
-    async def away(*_: object) -> int:
+    async def away(*_: object, **__: object) -> int:
         from storage.redis.scripts import StoreAway
 
         raise StoreAway("redis is away")

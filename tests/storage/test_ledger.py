@@ -139,12 +139,12 @@ async def test_giving_back_is_no_stall_and_holds_until_it_is_due(ledger, clock):
 
     assert await _begun(ledger, clock) == [(f"{BROADCAST}:0", BROADCAST)]
     assert await _begun(ledger, clock, but={BROADCAST}) == []
-    assert await _begun(ledger, clock, resting={"city"}) == []
+    assert await _begun(ledger, clock, lanes={("city", "bulk")}) == []
     assert await ledger.ready(clock.now()) == []  # no doorbell is needed for it
 
 
-async def _begun(ledger, clock, *, but=frozenset(), resting=frozenset()):
-    return await ledger.list_begun(clock.now(), but=but, resting=resting, limit=10)
+async def _begun(ledger, clock, *, but=frozenset(), lanes=frozenset()):
+    return await ledger.list_begun(clock.now(), but=but, lanes=lanes, limit=10)
 
 
 async def test_the_sweep_is_answered_from_an_index_alone(ledger, mongo, clock):

@@ -54,8 +54,8 @@ from storage.mongo.ledger import MongoLedger
 from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
-from storage.mongo.revisions import MongoRevisions
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.revisions import MongoRevisions
 from storage.redis.limiter import Limiter
 from storage.redis.ring import Ring
 from storage.redis.sealing import Sealer
