@@ -16,6 +16,7 @@ from domain.ids import AccountId, BroadcastId
 from push.broadcasts import Broadcasts
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
+from storage.mongo.ledger import MongoLedger
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,15 @@ class DeadBatches:
     """Looks at dead batches and replays them (runtime: `ctx.dead`)."""
 
     def __init__(
-        self, dead: MongoDead, store: MongoBroadcasts, broadcasts: Broadcasts, clock: Clock
+        self,
+        dead: MongoDead,
+        ledger: MongoLedger,
+        store: MongoBroadcasts,
+        broadcasts: Broadcasts,
+        clock: Clock,
     ) -> None:
         self._dead = dead
+        self._ledger = ledger
         self._store = store
         self._broadcasts = broadcasts
         self._clock = clock
@@ -72,7 +79,7 @@ class DeadBatches:
         broadcast = await self._get(broadcast_id, account)
         if broadcast.state in OVER:
             raise StateError(f"群发任务处于 {broadcast.state} 状态，已经结束，不能重放。")
-        number = await self._dead.replay(broadcast_id, self._clock.now(), batch=batch)
+        number = await self._ledger.revive(broadcast_id, self._clock.now(), batch=batch)
         state = broadcast.state
         if state == "paused" and broadcast.reason.startswith(REASON):
             state = (await self._broadcasts.resume(broadcast_id, revive=False)).state

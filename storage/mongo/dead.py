@@ -4,7 +4,6 @@ A view on the ledger's collection. Nobody's people are lost here: a batch stays 
 it is replayed or its broadcast is cancelled.
 """
 
-from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
@@ -34,19 +33,6 @@ class MongoDead:
         query = _query(account=account, broadcast=broadcast)
         cursor = self._batches.find(query).sort("_id", ASCENDING).limit(limit)
         return [_dead(found) async for found in cursor]
-
-    async def find(self, batch: str) -> DeadBatch | None:
-        """Return one, if it is dead."""
-        found = await self._batches.find_one({"_id": batch, "state": "dead"})
-        return _dead(found) if found else None
-
-    async def replay(self, broadcast: BroadcastId, now: datetime, *, batch: str | None) -> int:
-        """Give one or all dead batches of a broadcast another chance; returns how many."""
-        query = _query(broadcast=broadcast) | ({"_id": batch} if batch else {})
-        result = await self._batches.update_many(
-            query, {"$set": {"state": "ready", "due_at": now, "stalls": 0}}
-        )
-        return result.modified_count
 
 
 def _query(*, account: AccountId | None = None, broadcast: BroadcastId | None = None) -> Document:

@@ -252,10 +252,13 @@ class MongoLedger:
             buried.append((found["_id"], BroadcastId(found["broadcast"])))
         return buried
 
-    async def revive(self, broadcast: BroadcastId, now: datetime) -> int:
-        """Give the dead batches of a broadcast another chance (replay)."""
+    async def revive(
+        self, broadcast: BroadcastId, now: datetime, *, batch: str | None = None
+    ) -> int:
+        """Give the dead batches of a broadcast, or one of them, another chance (replay)."""
+        one = {} if batch is None else {"_id": batch}
         result = await self._batches.update_many(
-            {"broadcast": broadcast, "state": "dead"},
+            {"broadcast": broadcast, "state": "dead", **one},
             {"$set": {"state": "ready", "due_at": now, "stalls": 0, "begun": True}},
         )
         return result.modified_count

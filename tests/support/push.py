@@ -195,7 +195,9 @@ class Engine:
             self.catalogue,
             clock,
         )
-        self.dead = DeadBatches(MongoDead(database), self.store, self.broadcasts, clock)
+        self.dead = DeadBatches(
+            MongoDead(database), self.ledger, self.store, self.broadcasts, clock
+        )
         self.editing = Editing(
             self.store, MongoRevisions(database), self.accounts, self.catalogue, clock
         )
