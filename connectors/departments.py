@@ -17,6 +17,9 @@ from connectors.http import Department, DepartmentClient
 from domain.clock import Clock
 from domain.errors import ConfigError
 
+# departments that only tell news: `connectors.news` reads their feeds
+TELLING = ("weather", "prices", "transit", "enterprise")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departments:
@@ -36,7 +39,7 @@ def open_departments(
 
     Raises `ConfigError` for settings of a department that nobody asks: a misspelt name.
     """
-    known = [field.name for field in fields(Departments)]
+    known = [*(field.name for field in fields(Departments)), *TELLING]
     for key in settings:
         if key not in known:
             raise ConfigError(

@@ -63,12 +63,21 @@ class Fresh(Generic[Model]):
     etag: str = ""  # to ask with next time; empty when the department gives none
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document as it came; `charset` as the header says, empty if it does not."""
+
+    content: bytes
+    charset: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Got:
     """What came over the wire; no content: 304."""
 
     content: bytes | None
     etag: str = ""
+    charset: str = ""
 
 
 class _Trouble(Exception):
@@ -115,6 +124,13 @@ class DepartmentClient:
         _, answer = await self._ask("POST", path, model, params={}, body=body)
         return self._must(answer, path)
 
+    async def get_document(self, path: str) -> Document:
+        """Fetch something public that is no JSON; what it means is the caller's business."""
+        got, _ = await self._ask("GET", path, None, params={}, body=b"")
+        if got.content is None:
+            raise self.broken(path, "status 304 to a question without If-None-Match")
+        return Document(content=got.content, charset=got.charset)
+
     def _must(self, answer: Model | None, path: str) -> Model:
         if answer is None:
             raise self.broken(path, "status 304 to a question without If-None-Match")
@@ -124,7 +140,7 @@ class DepartmentClient:
         self,
         method: str,
         path: str,
-        model: type[Model],
+        model: type[Model] | None,
         *,
         params: Mapping[str, str],
         body: bytes,
@@ -141,7 +157,7 @@ class DepartmentClient:
         try:
             with self.breaker.attempt(DepartmentTimeout, BrokenContract):
                 got = await self._fetch(method, url, body, etag)
-                if got.content is None:
+                if got.content is None or model is None:
                     return got, None
                 return got, self._read(got.content, model, path)
         except BreakerOpen as error:
@@ -184,7 +200,7 @@ class DepartmentClient:
         ) as answer:
             content = await self._bytes_of(answer)
             if answer.status == 200:
-                return _Got(content, answer.headers.get("ETag", ""))
+                return _Got(content, answer.headers.get("ETag", ""), answer.charset or "")
             if answer.status == 304 and etag:
                 return _Got(None, answer.headers.get("ETag", ""))
             if answer.status in BUSY:
@@ -221,7 +237,7 @@ class DepartmentClient:
             raise self.broken(path, "not JSON") from error
 
     def _headers(self, method: str, url: URL, body: bytes) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json, application/cap+xml;q=0.9, */*;q=0.5"}
         if body:
             headers["Content-Type"] = "application/json"
         if self._settings is not None and self._settings.secret is not None:

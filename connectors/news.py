@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import aiohttp
 
 from config.settings import DepartmentSettings
-from connectors import outage_feed
+from connectors import alert_feed, enterprise, fuel, outage_feed, transit
 from connectors.booking_feeds import DEPARTMENTS as OFFICES
 from connectors.booking_feeds import BookingFeed, HttpBookingFeed, Office
 from connectors.http import Department, DepartmentClient
+from connectors.news_feed import NewsFeed
+from domain.city_news import Detour, FuelDecision, Policy
 from domain.clock import Clock
 
 FEED_SECONDS = 8.0  # no citizen waits for a feed
@@ -25,6 +27,10 @@ class Feeds:
 
     outages: outage_feed.OutageFeed
     bookings: Mapping[Office, BookingFeed]
+    alerts: alert_feed.AlertFeed
+    detours: NewsFeed[Detour]
+    fuel: NewsFeed[FuelDecision]
+    policies: NewsFeed[Policy]
 
 
 def open_feeds(
@@ -43,4 +49,8 @@ def open_feeds(
             office: HttpBookingFeed(client(department), office)
             for office, department in OFFICES.items()
         },
+        alerts=alert_feed.HttpAlertFeed(client(alert_feed.DEPARTMENT)),
+        detours=transit.open_detours(client(transit.DEPARTMENT)),
+        fuel=fuel.open_fuel(client(fuel.DEPARTMENT)),
+        policies=enterprise.open_policies(client(enterprise.DEPARTMENT)),
     )

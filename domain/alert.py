@@ -155,6 +155,11 @@ class Alert:
     warnings: tuple[str, ...] = ()
 
     @property
+    def is_public(self) -> bool:
+        """Whether it is meant in earnest, and for everybody."""
+        return self.status == "Actual" and self.scope == "Public"
+
+    @property
     def chosen(self) -> tuple[AlertInfo, ...]:
         """The blocks to relay: all in one language, Chinese before others, else the first one's."""
         if not self.infos:

@@ -2,13 +2,19 @@
 
 from datetime import timedelta
 
+from config.tax_calendar import national_tax_calendar
+from config.workdays import national_calendar
 from domain.errors import ConfigError
 from domain.ids import AccountId
 from push.triggers import violations
 from push.triggers.balances import BalanceTrigger, check_card
+from push.triggers.detours import detour_trigger
 from push.triggers.engine import Plan, TriggerEngine
+from push.triggers.fuel import FuelTrigger
 from push.triggers.outages import OutageTrigger
+from push.triggers.policies import policy_trigger
 from push.triggers.ports import Trigger
+from push.triggers.tax import TaxTrigger
 from push.triggers.violations import ViolationTrigger
 from runtime.context import AppContext
 
@@ -35,6 +41,10 @@ def all_triggers(ctx: AppContext) -> tuple[Trigger, ...]:
             BalanceTrigger(office, feed, ctx.stores.holders, ctx.accounts)
             for office, feed in ctx.feeds.bookings.items()
         ),
+        detour_trigger(ctx.feeds.detours, items),
+        FuelTrigger(ctx.feeds.fuel, items, national_calendar()),
+        policy_trigger(ctx.feeds.policies, items),
+        TaxTrigger(national_tax_calendar()),
     )
 
 

@@ -23,12 +23,17 @@ from sandbox import feeds, outage_data, people_data, vehicle_data
 from sandbox.news import News, NewsRefused
 
 NAMES = ("social", "medical", "fund", "traffic", "utilities")
+NEWS_NAMES = ("weather", "prices", "transit", "enterprise")  # they only tell news
 TITLES = {
     "social": "市社会保险基金管理局（样例）",
     "medical": "市医疗保障局（样例）",
     "fund": "市住房公积金管理中心（样例）",
     "traffic": "市公安局交警支队（样例）",
     "utilities": "市水电气联合服务中心（样例）",
+    "weather": "市气象台（样例）",
+    "prices": "省发展和改革委员会（样例）",
+    "transit": "市公交集团（样例）",
+    "enterprise": "市企业服务平台（样例）",
 }
 FaultKind = Literal["none", "slow", "500", "malformed", "broken", "huge", "busy"]
 REPLAY_WINDOW = 300  # seconds
@@ -60,7 +65,7 @@ class _Departments:
 
     clock: Clock
     secrets: Mapping[str, str]
-    faults: dict[str, _Fault] = field(default_factory=lambda: {n: _Fault() for n in NAMES})
+    faults: dict[str, _Fault] = field(default_factory=lambda: {n: _Fault() for n in TITLES})
     nonces: dict[str, None] = field(default_factory=dict)
     news: News = field(init=False)
 
@@ -237,6 +242,21 @@ class DepartmentSystem(_Base):
         return in_beijing(self.departments.clock.now()).date()
 
 
+class Documents(DepartmentSystem):
+    """What a feed's index lists: CAP documents of the weather office."""
+
+    async def get(self, name: str, question: str) -> None:
+        document = self.departments.news.alerts.documents.get(question)
+        if name != "weather" or document is None:
+            self.refuse(404, "no_data", "no such document")
+        elif await self._is_well(name):
+            self.set_header("Content-Type", "application/cap+xml")
+            self.finish(document)
+
+    async def post(self, name: str, question: str) -> None:
+        self.refuse(404, "unknown_service", "no such service")
+
+
 class FaultSwitch(_Base):
     """Make a department misbehave: for tests, and to show what citizens then see."""
 
@@ -275,9 +295,10 @@ def routes(
 ) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """Return the departments' routes; with `secrets` by department, requests must be signed."""
     departments = {"departments": _Departments(clock or SystemClock(), secrets or {})}
-    names = "|".join(NAMES)
+    names = "|".join(TITLES)
     return [
         (rf"/sandbox/departments/({names})/fault", FaultSwitch, departments),
         (rf"/sandbox/departments/({names})/news", NewsDesk, departments),
+        (rf"/sandbox/departments/({names})/documents/([\w.-]+)", Documents, departments),
         (rf"/sandbox/departments/({names})/(\w+)", DepartmentSystem, departments),
     ]

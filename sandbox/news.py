@@ -5,6 +5,8 @@
     utilities   announce change restore cancel     interruptions, see `sandbox.feed_outages`
     traffic     violate                            a new record, see `sandbox.new_violations`
     social, medical, fund   book                   a new booking, see `sandbox.feed_bookings`
+    weather     issue update cancel document lost  alerts, see `sandbox.feed_alerts`
+    transit, prices, enterprise                    see `sandbox.feed_city`
     any         raw {"feed", "entry"}              publish exactly this, however wrong
                 reset {"feed"}                     begin a new epoch: old marks are unknown
 """
@@ -13,7 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.clock import Clock
+from sandbox.feed_alerts import AlertOffice
 from sandbox.feed_bookings import BookingDesk
+from sandbox.feed_city import BusDesk, FuelDesk, PolicyDesk
 from sandbox.feed_outages import OutageDesk
 from sandbox.feeds import Feed, NewsRefused
 from sandbox.new_violations import ViolationDesk
@@ -31,14 +35,24 @@ class News:
         self.outages = OutageDesk(clock)
         self.vehicles = ViolationDesk(clock)
         offices = {name: BookingDesk(name, clock) for name in ("social", "medical", "fund")}
+        self.alerts = AlertOffice(clock)
+        buses, fuel, policies = BusDesk(clock), FuelDesk(clock), PolicyDesk(clock)
         self._feeds: dict[tuple[str, str], Feed] = {
             ("utilities", "changes"): self.outages.feed,
             **{(name, "changes"): office.feed for name, office in offices.items()},
+            ("weather", "alerts"): self.alerts.feed,
+            ("transit", "detours"): buses.feed,
+            ("prices", "fuel"): fuel.feed,
+            ("enterprise", "policies"): policies.feed,
         }
         self._verbs: dict[str, Mapping[str, Verb]] = {
             "utilities": self.outages.verbs,
             "traffic": self.vehicles.verbs,
             **{name: office.verbs for name, office in offices.items()},
+            "weather": self.alerts.verbs,
+            "transit": buses.verbs,
+            "prices": fuel.verbs,
+            "enterprise": policies.verbs,
         }
 
     def find(self, department: str, path: str) -> Feed | None:

@@ -25,12 +25,10 @@ from push.closing import Closer
 from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
-from push.digest_page import DigestPages
 from push.digests import Digests
 from push.editing import Editing
 from push.fanout import Fanout
 from push.gate import Gate
-from push.history import History
 from push.jobs import Jobs
 from push.links import Links
 from push.lists import Lists
@@ -41,7 +39,6 @@ from push.quota import Quotas
 from push.receipts import Receipts
 from push.recovery import Recovery
 from push.resends import Resends
-from push.retention import Retention
 from push.sender import Pauses, Sender
 from push.worker import Worker
 from storage.mongo.audiences import MongoAudiences
@@ -51,16 +48,13 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
-from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
-from storage.mongo.history import MongoHistory
 from storage.mongo.keys import Marks
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
-from storage.mongo.retention import MongoRetention
 from storage.mongo.revisions import MongoRevisions
 from storage.redis.limiter import Limiter
 from storage.redis.ring import Ring
@@ -181,10 +175,6 @@ class Engine:
             batch_size=batch_size,
         )
         self.digests = self.new_digests()
-        self.digest_pages = DigestPages(self.cards, self.accounts, self.catalogue)
-        self.history = History(MongoHistory(database), self.digest_items, self.catalogue)
-        self.erasures = MongoErasures(database, fields)
-        self.retention = self.new_retention()
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -257,7 +247,6 @@ class Engine:
             self.digest_items,
             self.caps,
             self.quota_store,
-            self.erasures,
         ):
             await self.database[store.collection].create_indexes(list(store.indexes))
 
@@ -274,10 +263,6 @@ class Engine:
             self.accounts,
             self.clock,
         )
-
-    def new_retention(self, *, days: int = 395) -> Retention:
-        store = MongoRetention(self.database)
-        return Retention(self.erasures, store, self.clock, history=timedelta(days=days))
 
     def new_worker(self, *, concurrency: int = 4) -> Worker:
         gate = self._gate()

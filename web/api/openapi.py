@@ -1,7 +1,6 @@
 """The API described: OpenAPI 3.1 for machines, made from the models, and a page for people."""
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -12,7 +11,6 @@ from tornado.web import url
 
 from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
-from web.api.history_models import HISTORY
 from web.api.models import (
     BroadcastAccepted,
     BroadcastReport,
@@ -140,7 +138,6 @@ OPERATIONS = (
         answer={"matched": 2},
         problems=(400, 401, 403, 413, 422, 429),
     ),
-    HISTORY,
 )
 
 PROBLEMS = {
@@ -218,16 +215,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
             **{str(status): _problem(status) for status in operation.problems},
         },
     }
-    parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ]
+    parameters: list[dict[str, Any]] = []
+    if "{id}" in operation.path:
+        parameters.append(
+            {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        )
     if operation.query is not None:
-        described_query = operation.query.model_json_schema(ref_template=REF)
-        needed = described_query.get("required", ())
+        properties = operation.query.model_json_schema(ref_template=REF)["properties"]
         parameters += [
-            {"name": name, "in": "query", "required": name in needed, "schema": schema}
-            for name, schema in described_query["properties"].items()
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in properties.items()
         ]
     if parameters:
         described["parameters"] = parameters
