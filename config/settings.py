@@ -171,6 +171,7 @@ class TriggerSettings(_Section):
 
     accounts: tuple[str, ...] = ()  # none: the trigger is off
     every: float | None = Field(None, gt=0, le=86_400)  # seconds; None: the trigger's own
+    publish: bool = True  # False: its broadcasts wait for a person's approval; notices never do
 
 
 class Settings(_Section):

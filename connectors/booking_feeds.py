@@ -22,7 +22,7 @@ from domain.booking import Booking
 from domain.masking import IdentityNumber
 
 PATH = "/changes"
-PAGE = 500
+PAGE = 200
 Office = Literal["social", "medical", "fund"]
 DEPARTMENTS: Mapping[Office, Department] = {"social": SOCIAL, "medical": MEDICAL, "fund": FUND}
 

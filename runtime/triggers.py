@@ -79,5 +79,7 @@ def _plans(ctx: AppContext) -> list[Plan]:
             for account in settings.accounts:
                 check_card(ctx.settings.account(account))
         accounts = tuple(map(AccountId, settings.accounts))
-        plans.append(Plan(trigger=trigger, accounts=accounts, every=every))
+        plans.append(
+            Plan(trigger=trigger, accounts=accounts, every=every, publish=settings.publish)
+        )
     return plans

@@ -37,6 +37,8 @@ class Emitter:
         notices: Notices,
         clock: Clock,
         keep_lease: Callable[[], Awaitable[None]],
+        *,
+        publish: bool = True,
     ) -> None:
         self._trigger = trigger
         self._account = account
@@ -45,6 +47,7 @@ class Emitter:
         self._notices = notices
         self._clock = clock
         self._keep_lease = keep_lease
+        self._publish = publish
         self.emitted = 0
         self.repeated = 0
         self.stale = 0
@@ -58,7 +61,7 @@ class Emitter:
     async def broadcast(
         self, order: BroadcastOrder, *, event: str, revision: int, phase: str
     ) -> str | None:
-        """Publish a broadcast once."""
+        """Publish a broadcast once, or leave it for a person to approve."""
         key = self.key(event, revision, phase)
         order = replace(order, account=self._account, idempotency_key=key)
         first = await self._store.find_first_answer(self._account, key)
@@ -72,7 +75,7 @@ class Emitter:
             return None
         await self._keep_lease()
         try:
-            await self._broadcasts.create(order, author=self._author, publish=True)
+            await self._broadcasts.create(order, author=self._author, publish=self._publish)
         except KeyReused:  # another process said it in between
             self.repeated += 1
             self._edited(key)
@@ -101,14 +104,22 @@ class Emitter:
 
     async def withdraw(self, key: str, *, reason: str) -> bool:
         """Cancel a broadcast that is not through; whoever was not reached yet is left in peace."""
-        first = await self._store.find_first_answer(self._account, key)
-        found = await self._store.find(first.id) if first is not None else None
+        found = await self._find(key)
         if found is None:
             return False
         if found.state not in OVER:
             await self._keep_lease()
             found = await self._cancel(found, reason)
         return found.started_at is not None
+
+    async def was_heard(self, key: str) -> bool:
+        """Whether a broadcast has begun."""
+        found = await self._find(key)
+        return found is not None and found.started_at is not None
+
+    async def _find(self, key: str) -> Broadcast | None:
+        first = await self._store.find_first_answer(self._account, key)
+        return await self._store.find(first.id) if first is not None else None
 
     async def _cancel(self, broadcast: Broadcast, reason: str) -> Broadcast:
         try:

@@ -45,6 +45,7 @@ class Plan:
     trigger: Trigger
     accounts: tuple[AccountId, ...]
     every: timedelta
+    publish: bool = True  # False: broadcasts wait for a person's approval
 
 
 class TriggerEngine:
@@ -115,7 +116,7 @@ class TriggerEngine:
 
     async def _run(self, claimed: Claimed) -> None:
         _, plan = self._plans[row_id(claimed.account, claimed.trigger)]
-        emit = self._emitter(claimed)
+        emit = self._emitter(claimed, plan)
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._limit):
@@ -144,7 +145,7 @@ class TriggerEngine:
             account=claimed.account, now=self._clock.now(), cursor=cursor, emit=emit, save=save
         )
 
-    def _emitter(self, claimed: Claimed) -> Emitter:
+    def _emitter(self, claimed: Claimed, plan: Plan) -> Emitter:
         async def keep_lease() -> None:
             now = self._clock.now()
             if not await self._store.keep(claimed, owner=self._owner, now=now, until=now + LEASE):
@@ -158,6 +159,7 @@ class TriggerEngine:
             self._notices,
             self._clock,
             keep_lease,
+            publish=plan.publish,
         )
 
     async def _succeeded(

@@ -7,13 +7,14 @@ or 停气. The template need not map `reason`; therefore the advice after a rest
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from domain.clock import in_beijing
 from domain.outage import UTILITY_NAMES, Outage, Utility
 from push.triggers.wording import THING, fit, listed
 
 Phase = Literal["announced", "soon", "changed", "restored", "cancelled"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 _SUPPLY: Mapping[Utility, str] = {"water": "供水", "power": "供电", "gas": "供气"}
 _LOW: Mapping[Utility, str] = {"water": "低水压", "power": "限电", "gas": "低气压"}

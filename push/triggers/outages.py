@@ -24,7 +24,7 @@ from domain.broadcast import Audience
 from domain.ids import AccountId, RegionCode, TopicId
 from domain.outage import OVER, Outage, Utility
 from push.orders import BroadcastOrder
-from push.triggers.outage_texts import Phase, words
+from push.triggers.outage_texts import PHASES, Phase, words
 from push.triggers.ports import Outcome, Visit
 from push.triggers.reading import read_pages
 from storage.mongo.triggers import Item
@@ -85,27 +85,31 @@ class OutageTrigger:
         memory = await self._recall(visit.account, outage)
         if outage.revision <= memory.revision:
             return  # heard before, or late
-        known, keys = memory.known, memory.keys
+        mine = {visit.emit.key(event, outage.revision, phase) for phase in PHASES}
+        before = [key for key in memory.keys if key not in mine]  # this run may be a repetition
+        known = memory.known(before)
         phase = phase_of(known, outage, visit.now)
         if known is not None and (
             phase is not None or outage.status in OVER or known.print_ != print_of(outage)
         ):
-            told = [await visit.emit.withdraw(key, reason=_WHY) for key in keys]
-            if outage.status in OVER and not (known.is_baseline or any(told)):
-                phase = None  # nobody has heard of it
+            told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
+            if not (known.is_baseline or any(told)):  # nobody has heard of it yet
+                phase = "announced" if phase == "changed" else None
         if phase == "announced" and is_first:
             phase = None
+        keys = memory.keys
         if phase is not None:
             keys = (*keys, visit.emit.key(event, outage.revision, phase))
+        news = memory.with_news(outage, known, keys, visit.now, is_first=is_first)
+        if phase is not None:
             # noted before it is said, so that a later revision finds it even after a crash
-            unsaid = Item(id=event, revision=0, state={"keys": list(keys)})
-            noted = replace(memory.own or unsaid)
+            noted = memory.own or replace(news, revision=0, due_at=None)
             await self._put(visit, replace(noted, state={**noted.state, "keys": list(keys)}))
             card = words(outage, phase)
             order = _order(visit.account, outage.utility, regions_of(outage), card.title, card.data)
             order = replace(order, expires_at=_stale_at(outage, phase, known))
             await visit.emit.broadcast(order, event=event, revision=outage.revision, phase=phase)
-        await self._put(visit, memory.with_news(outage, keys, visit.now, is_first=is_first))
+        await self._put(visit, news)
         if memory.former is not None and memory.former.due_at is not None:
             await self._put(visit, replace(memory.former, due_at=None))
 
@@ -125,6 +129,9 @@ class OutageTrigger:
             state = item.state
             revision = state["timed_by"]  # the same reminder, however often the text is revised
             key = visit.emit.key(item.id, revision, "soon")
+            if await self._waits(visit, state["keys"]):
+                await self._put(visit, replace(item, due_at=None))
+                continue
             noted = replace(item, state={**state, "keys": [*state["keys"], key]})
             await self._put(visit, noted)
             card = state["reminder"]
@@ -134,6 +141,14 @@ class OutageTrigger:
             order = replace(order, expires_at=card["start"])
             await visit.emit.broadcast(order, event=item.id, revision=revision, phase="soon")
             await self._put(visit, replace(noted, due_at=None))
+
+    @staticmethod
+    async def _waits(visit: Visit, keys: Sequence[str]) -> bool:
+        """Whether the announcement itself still waits, for the morning or for approval.
+
+        Then it is the reminder: two cards at seven o'clock say no more than one.
+        """
+        return bool(keys) and not any([await visit.emit.was_heard(key) for key in keys])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,11 +178,15 @@ class _Memory:
         items = (self.former, self.own)
         return tuple(dict.fromkeys(key for item in items if item for key in item.state["keys"]))
 
-    @property
-    def known(self) -> _Known | None:
-        """Return what was known; an item of revision 0 was noted but never finished."""
-        item = self.own if self.revision else self.former
-        if item is None or item.revision == 0:
+    def known(self, before: Sequence[str]) -> _Known | None:
+        """Return what was known before the revision at hand, which is not among the keys.
+
+        An item of revision 0 was noted, and its run died: it counts if it is of another revision.
+        """
+        item = self.own
+        if item is None or (item.revision == 0 and not set(item.state["keys"]) & set(before)):
+            item = self.former
+        if item is None:
             return None
         return _Known(
             is_over=item.state["is_over"],
@@ -177,19 +196,21 @@ class _Memory:
         )
 
     def with_news(
-        self, outage: Outage, keys: tuple[str, ...], now: datetime, *, is_first: bool
+        self,
+        outage: Outage,
+        known: _Known | None,
+        keys: Sequence[str],
+        now: datetime,
+        *,
+        is_first: bool,
     ) -> Item:
         """Return the item as it is after this revision."""
-        known, mine = self.known, print_of(outage)
-        before = self.own if self.revision else None
-        is_over = outage.status in OVER
-        is_same = (
-            before is not None and known is not None and known.print_ == mine and not known.is_over
-        )
+        mine, is_over = print_of(outage), outage.status in OVER
         due_at, timed_by = outage.start - BEFORE, outage.revision
-        if is_same and before is not None:
-            timed_by = before.state["timed_by"]
-        is_due = before.due_at is not None if is_same and before else due_at > now
+        is_due = due_at > now
+        own = self.own if self.revision else None
+        if own is not None and own.state["print"] == mine and not own.state["is_over"]:
+            timed_by, is_due = own.state["timed_by"], own.due_at is not None
         card = words(outage, "soon")
         return Item(
             id=event_of(outage),
@@ -199,7 +220,7 @@ class _Memory:
                 "print": mine,
                 "end": outage.end,
                 "is_baseline": known.is_baseline if known else is_first,
-                "keys": list(keys),
+                "keys": list(dict.fromkeys(keys)),
                 "timed_by": timed_by,
                 "reminder": {
                     "utility": outage.utility,

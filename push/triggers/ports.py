@@ -54,6 +54,10 @@ class Emit(Protocol):
         """Stop what was said under this key; True when somebody may have received it."""
         ...
 
+    async def was_heard(self, key: str) -> bool:
+        """Whether somebody may have received what was said under this key."""
+        ...
+
     def key(self, event: str, revision: int, phase: str) -> str:
         """Return the key under which a broadcast goes out."""
         ...

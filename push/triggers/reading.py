@@ -7,12 +7,14 @@ the cursor carries that too, so that a baseline of many runs stays one.
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from connectors.feeds import MarkUnknown
 from push.triggers.ports import Cursor, Outcome, Visit
 
+SECONDS = 10.0  # no new page after this: the engine ends a run at 20
 FIRST_LOOK = "first-look:"  # before the mark while the baseline is being read
 
 log = logging.getLogger(__name__)
@@ -45,13 +47,19 @@ async def read_pages(
     trigger: str,
     pages: int,
 ) -> Outcome:
-    """Read up to so many pages. `ask` takes a mark and an ETag; `hear` takes a page and whether
-    it belongs to the baseline, and returns how many pieces of news it held."""
+    """Read up to so many pages, as long as there is time.
+
+    `ask` takes a mark and an ETag; `hear` takes a page and whether it belongs to the baseline, and
+    returns how many pieces of news it held.
+    """
     cursor = visit.cursor or Cursor(since=FIRST_LOOK)
     is_first = cursor.since.startswith(FIRST_LOOK)
     start = FIRST_LOOK if is_first else ""
     seen, more, unchanged = 0, True, False
+    until = time.monotonic() + SECONDS
     for _ in range(pages):
+        if time.monotonic() > until:
+            break
         try:
             page = await ask(cursor.since.removeprefix(FIRST_LOOK), cursor.etag)
         except MarkUnknown:

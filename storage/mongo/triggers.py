@@ -73,7 +73,10 @@ class MongoTriggers:
         self._rows = database[self.collection]
 
     async def ensure(self, account: AccountId, trigger: str, *, first_at: datetime) -> None:
-        """Make the row if it is missing, due at `first_at`."""
+        """Make the row if it is missing, due at `first_at`; one due later is brought forward.
+
+        Later than that it can only be because it was asked for less often before.
+        """
         await self._rows.update_one(
             {"_id": row_id(account, trigger)},
             {
@@ -89,6 +92,10 @@ class MongoTriggers:
                 }
             },
             upsert=True,
+        )
+        await self._rows.update_one(
+            {"_id": row_id(account, trigger), "lease": None, "failures": 0},
+            {"$min": {"next_at": first_at}},
         )
 
     async def claim(

@@ -102,6 +102,7 @@ async def test_a_change_of_time_or_place_is_pushed_and_ends_the_old_word(
 ):
     await office.news("utilities", "announce", id="A")
     await desk.run(triggers)
+    await desk.hear()
     await office.news("utilities", "change", id="A", **change)
     await desk.run(triggers)
 
@@ -114,10 +115,7 @@ async def test_a_change_of_time_or_place_is_pushed_and_ends_the_old_word(
 async def test_restored_water_comes_with_the_advice_to_let_it_run(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=0)
     await desk.run(triggers)
-    await desk.engine.follow(1)
-    await desk.engine.database["broadcasts"].update_many(
-        {}, {"$set": {"state": "finished", "started_at": desk.engine.clock.now()}}
-    )
+    await desk.hear()
     await office.news("utilities", "restore", id="A")
     await desk.run(triggers)
 
@@ -150,12 +148,38 @@ async def test_what_is_over_when_first_seen_says_nothing(desk, office, triggers)
     assert said & {"water/A", "water/C"} == set()
 
 
+async def test_a_change_before_anybody_heard_is_an_announcement(desk, office, triggers):
+    await office.news("utilities", "announce", id="A", in_hours=30)
+    await desk.run(triggers)  # waits for the morning
+    await office.news("utilities", "change", id="A", in_hours=40)
+    await desk.run(triggers)
+
+    old, new = await desk.said()
+    assert (old["phase"], old["state"]) == ("announced", "cancelled")
+    assert (new["phase"], new["state"]) == ("announced", "scheduled")
+    assert new["data"]["start"] != old["data"]["start"]
+
+
+async def test_an_account_may_want_to_approve_what_its_triggers_say(desk, office, new_trigger):
+    engine = desk.new(new_trigger(), publish=False)
+    await desk.run(engine)
+    await office.news("utilities", "announce", id="A")
+    await desk.run(engine)
+    assert [each["state"] for each in await desk.said()] == ["in_review"]
+
+    await office.news("utilities", "change", id="A", hours=9)
+    await desk.run(engine)
+
+    assert [each["state"] for each in await desk.said()] == ["cancelled", "in_review"]
+
+
 # --- twelve hours before ----------------------------------------------------------------------
 
 
 async def test_twelve_hours_before_there_is_one_reminder(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     desk.engine.clock.advance(timedelta(hours=17, minutes=59))
     await desk.run(triggers)
     assert await desk.phases() == ["announced"]
@@ -177,12 +201,22 @@ async def test_what_was_announced_within_twelve_hours_is_not_repeated(desk, offi
     assert await desk.phases() == ["announced"]
 
 
+async def test_an_announcement_that_still_waits_is_its_own_reminder(desk, office, triggers):
+    await office.news("utilities", "announce", id="A", in_hours=30)
+    await desk.run(triggers)
+    desk.engine.clock.advance(timedelta(hours=19))
+    await desk.run(triggers)
+
+    assert await desk.phases() == ["announced"]
+
+
 @pytest.mark.parametrize("verb", ["cancel", "change"])
 async def test_a_reminder_that_waits_for_the_morning_never_names_the_old_time(
     desk, office, triggers, verb
 ):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     desk.engine.clock.advance(timedelta(hours=18, minutes=1))
     await desk.run(triggers)
     more = {"in_hours": 60} if verb == "change" else {}
@@ -197,11 +231,13 @@ async def test_a_reminder_that_waits_for_the_morning_never_names_the_old_time(
 async def test_a_move_before_the_reminder_moves_the_reminder(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     await office.news("utilities", "change", id="A", in_hours=60)
     desk.engine.clock.advance(timedelta(hours=19))
     await desk.run(triggers)
     assert await desk.phases() == ["announced", "changed"]
 
+    await desk.hear()
     desk.engine.clock.advance(timedelta(hours=30))
     await desk.run(triggers)
 
@@ -213,6 +249,7 @@ async def test_a_move_before_the_reminder_moves_the_reminder(desk, office, trigg
 async def test_without_a_fresh_word_from_the_department_nobody_is_reminded(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     desk.engine.clock.advance(timedelta(hours=19))
     await office.news("utilities", "cancel", id="A")
     await office.fault("utilities", "500")
@@ -228,6 +265,7 @@ async def test_without_a_fresh_word_from_the_department_nobody_is_reminded(desk,
 async def test_a_text_revised_after_the_reminder_does_not_remind_again(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     desk.engine.clock.advance(timedelta(hours=19))
     await desk.run(triggers)
     # as if the process had died before noting that the reminder went out
@@ -246,6 +284,8 @@ async def test_a_text_revised_after_the_reminder_does_not_remind_again(desk, off
 
 async def test_an_older_revision_that_comes_late_changes_nothing(desk, office, triggers):
     first = await office.news("utilities", "announce", id="A")
+    await desk.run(triggers)
+    await desk.hear()
     await office.news("utilities", "change", id="A", hours=9)
     await desk.run(triggers)
     await office.news("utilities", "raw", entry=first)
@@ -338,6 +378,7 @@ async def test_dying_after_the_change_was_said_still_lets_the_next_revision_with
 ):
     await office.news("utilities", "announce", id="A")
     await desk.run(triggers)
+    await desk.hear()
     before = await desk.engine.database["trigger_items"].find_one({"item": "water/A"})
     await office.news("utilities", "change", id="A", hours=9)
     await desk.run(triggers)
@@ -346,9 +387,6 @@ async def test_dying_after_the_change_was_said_still_lets_the_next_revision_with
     noted = before | {"state": before["state"] | {"keys": after["state"]["keys"]}}
     await desk.engine.database["trigger_items"].replace_one({"_id": before["_id"]}, noted)
     await office.news("utilities", "cancel", id="A")
-    await desk.engine.database["broadcasts"].update_many(
-        {}, {"$set": {"started_at": desk.engine.clock.now()}}
-    )
     await desk.run(desk.new(new_trigger()))
 
     assert {each["phase"]: each["state"] for each in await desk.said()} == {
@@ -361,6 +399,7 @@ async def test_dying_after_the_change_was_said_still_lets_the_next_revision_with
 async def test_one_interruption_that_replaces_another_is_a_change_of_it(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=30)
     await desk.run(triggers)
+    await desk.hear()
     await office.news("utilities", "announce", id="B", in_hours=50, supersedes="A")
     await desk.run(triggers)
     desk.engine.clock.advance(timedelta(hours=19))

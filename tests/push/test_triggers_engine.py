@@ -150,6 +150,39 @@ async def test_dying_between_saying_and_saving_says_nothing_twice(desk):
     assert trigger.visits[1].cursor is None
 
 
+async def test_a_process_killed_after_speaking_is_repeated_when_its_lease_ends(desk):
+    class Killed(BaseException):
+        """Nothing catches it, nothing is given back: like SIGKILL."""
+
+    async def die(visit):
+        await say(visit, order(FUTIAN), ["e1"])
+        raise Killed
+
+    trigger = ScriptedTrigger(die)
+    await desk.run(desk.new(trigger))
+    trigger.script = saying("e1", "e2").script
+    other = desk.new(trigger)
+    await other.tick()
+    await other.settle()
+    assert len(trigger.visits) == 1
+
+    desk.engine.clock.advance(LEASE + timedelta(seconds=1))
+    await other.tick()
+    await other.settle()
+
+    assert len(await desk.said()) == 2
+    assert (await desk.row("scripted")).since == "e2"
+
+
+async def test_a_trigger_that_is_asked_for_more_often_now_does_not_wait_for_the_old_time(desk):
+    seldom = ScriptedTrigger(saying().script, every=timedelta(days=1))
+    await desk.new(seldom).tick()
+    await desk.new(ScriptedTrigger(saying().script, every=timedelta(seconds=30))).tick()
+
+    row = await desk.row("scripted")
+    assert row.next_at <= desk.engine.clock.now() + timedelta(seconds=35)
+
+
 async def test_two_engines_at_once_run_a_due_trigger_once(desk):
     trigger = saying("e1")
     engines = [desk.new(trigger) for _ in range(4)]

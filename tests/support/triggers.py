@@ -43,9 +43,12 @@ class Desk:
         for store in (self.rows, self.items):
             await self.engine.database[store.collection].create_indexes(list(store.indexes))
 
-    def new(self, *triggers: Trigger, **options: Any) -> TriggerEngine:
+    def new(self, *triggers: Trigger, publish: bool = True, **options: Any) -> TriggerEngine:
         """Return an engine that runs these triggers for the account city."""
-        plans = [Plan(trigger=each, accounts=(CITY,), every=each.every) for each in triggers]
+        plans = [
+            Plan(trigger=each, accounts=(CITY,), every=each.every, publish=publish)
+            for each in triggers
+        ]
         one = self.engine
         return TriggerEngine(
             self.rows, plans, one.broadcasts, one.store, one.notices, one.clock, **options
@@ -63,6 +66,13 @@ class Desk:
         await self.make_due()
         await triggers.tick()
         await triggers.settle()
+
+    async def hear(self) -> None:
+        """Let everything that waits begin to go out, as if its time had come."""
+        await self.engine.database["broadcasts"].update_many(
+            {"state": "scheduled"},
+            {"$set": {"state": "sending", "started_at": self.engine.clock.now()}},
+        )
 
     async def row(self, trigger: str) -> TriggerRow:
         rows = {row.trigger: row for row in await self.rows.rows()}

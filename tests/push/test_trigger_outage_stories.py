@@ -1,0 +1,289 @@
+"""Any story of one interruption, with the process dying anywhere in it, ends with the truth.
+
+Feed, items and the way out are stand-ins in memory, so that hypothesis can live through hundreds
+of stories; `test_trigger_outages` runs the real ones.
+"""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from connectors.feeds import MarkUnknown
+from connectors.outage_feed import OutagePage
+from domain.ids import AccountId
+from domain.outage import OVER, Outage, Phase
+from push.orders import BroadcastOrder
+from push.triggers.outages import OutageTrigger
+from push.triggers.ports import Cursor, Outcome, Visit
+from storage.mongo.triggers import Item
+from tests.support.clock import START
+from tests.support.departments import outage
+
+CITY = AccountId("city")
+PAGE = 2
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Fuse:
+    """Lets the process die before the n-th thing it does to the outside."""
+
+    left: int | None = None
+    after_speaking = False
+
+    def spoken(self) -> None:
+        if self.after_speaking:
+            raise Killed
+        self.burn()
+
+    def burn(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+
+
+class Feed:
+    def __init__(self) -> None:
+        self.entries: list[Outage] = []
+        self.epoch = 0
+
+    async def changes(self, *, since: str, etag: str) -> OutagePage:
+        epoch, _, number = since.partition("-")
+        if since and int(epoch) != self.epoch:
+            raise MarkUnknown
+        start = int(number or 0)
+        found = tuple(self.entries[start : start + PAGE])
+        reached = start + len(found)
+        return OutagePage(
+            outages=found,
+            next=f"{self.epoch}-{reached}",
+            etag="",
+            more=reached < len(self.entries),
+            is_unchanged=False,
+        )
+
+
+class Items:
+    def __init__(self, fuse: Fuse) -> None:
+        self.kept: dict[str, Item] = {}
+        self.fuse = fuse
+
+    async def find(self, account: AccountId, trigger: str, items: list[str]) -> dict[str, Item]:
+        return {name: self.kept[name] for name in items if name in self.kept}
+
+    async def put(self, account: AccountId, trigger: str, item: Item) -> bool:
+        self.fuse.burn()
+        if item.id in self.kept and self.kept[item.id].revision > item.revision:
+            return False
+        self.kept[item.id] = item
+        return True
+
+    async def due(
+        self, account: AccountId, trigger: str, now: datetime, *, limit: int = 100
+    ) -> list[Item]:
+        return [item for item in self.kept.values() if item.due_at and item.due_at <= now]
+
+
+@dataclass
+class Said:
+    phase: str
+    order: BroadcastOrder
+    is_heard: bool = False
+    is_stopped: bool = False
+
+
+class Voice:
+    """`Emit` in memory; `now` is the machine's."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.said: dict[str, Said] = {}
+        self.fuse = fuse
+        self.now = START
+
+    def key(self, event: str, revision: int, phase: str) -> str:
+        return f"{event}:{revision}:{phase}"
+
+    async def broadcast(
+        self, order: BroadcastOrder, *, event: str, revision: int, phase: str
+    ) -> str | None:
+        key = self.key(event, revision, phase)
+        if key not in self.said:
+            if order.expires_at is not None and order.expires_at <= self.now:
+                return None
+            self.fuse.burn()
+            self.said[key] = Said(phase, order)
+            self.fuse.spoken()
+        return key
+
+    async def withdraw(self, key: str, *, reason: str) -> bool:
+        found = self.said.get(key)
+        if found is None:
+            return False
+        self.fuse.burn()
+        found.is_stopped = True
+        return found.is_heard
+
+    async def was_heard(self, key: str) -> bool:
+        return key in self.said and self.said[key].is_heard
+
+    async def notice(self, order: Any) -> int:
+        raise AssertionError("an outage is nobody's personal notice")
+
+
+def at_once(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Run a coroutine that never really waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waited for something")
+
+
+class Story(RuleBasedStateMachine):
+    """One interruption in the feed, and everything that may happen to it and to us."""
+
+    @initialize(is_baseline=st.booleans(), start=st.integers(1, 60))
+    def begin(self, is_baseline: bool, start: int) -> None:
+        self.fuse = Fuse()
+        self.feed, self.items, self.voice = Feed(), Items(self.fuse), Voice(self.fuse)
+        self.cursor: Cursor | None = None
+        self.is_baseline = is_baseline
+        self.is_read = False
+        if not is_baseline:
+            self.run(None)
+        self.publish(self.timed(outage(id="A", revision=1, supersedes=""), start, 5))
+
+    def timed(self, one: Outage, start: int, hours: int) -> Outage:
+        begins = self.voice.now + timedelta(hours=start)
+        ends = begins + timedelta(hours=hours)
+        return replace(one, phases=(Phase("off", begins, ends),), planned_end=ends)
+
+    def publish(self, one: Outage) -> None:
+        self.newest = one
+        self.feed.entries.append(one)
+        self.is_read = False
+
+    @property
+    def next(self) -> Outage:
+        return replace(self.newest, revision=self.newest.revision + 1, actual_end=None)
+
+    @rule(start=st.integers(-2, 60), hours=st.integers(1, 9), forgets=st.booleans())
+    def move(self, start: int, hours: int, forgets: bool) -> None:
+        self.publish(self.timed(replace(self.next, status="changed"), start, hours))
+        if forgets:  # the feed was rebuilt and holds the newest revision only
+            self.feed.entries = [self.newest]
+            self.feed.epoch += 1
+
+    @precondition(lambda self: self.newest.status not in OVER)
+    @rule(reason=st.sampled_from(["阀门更换", "水表更换"]))
+    def revise_the_text(self, reason: str) -> None:
+        self.publish(replace(self.next, reason=reason))
+
+    @rule(status=st.sampled_from(["restored", "cancelled"]))
+    def end(self, status: Any) -> None:
+        ended = replace(self.next, status=status)
+        if status == "restored":
+            ended = replace(ended, actual_end=max(self.voice.now, ended.start))
+        self.publish(ended)
+
+    @rule(back=st.integers(1, 3))
+    def repeat_something_old(self, back: int) -> None:
+        self.feed.entries.append(self.feed.entries[-min(back, len(self.feed.entries))])
+        self.is_read = False
+
+    @rule()
+    def reset(self) -> None:
+        self.feed.epoch += 1
+
+    @rule()
+    def come_near(self) -> None:
+        """Jump to eleven hours before it starts: the reminder is due."""
+        self.deliver()
+        self.voice.now = max(self.voice.now, self.newest.start - timedelta(hours=11))
+        self.is_read = False
+
+    @rule(hours=st.integers(1, 15))
+    def pass_time(self, hours: int) -> None:
+        self.voice.now += timedelta(hours=hours)
+        self.is_read = False
+
+    @rule()
+    def deliver(self) -> None:
+        for said in self.voice.said.values():
+            if not said.is_stopped:
+                said.is_heard = True
+
+    @rule(fuse=st.one_of(st.none(), st.integers(0, 12)))
+    def run(self, fuse: int | None) -> None:
+        trigger = OutageTrigger(self.feed, self.items, pages=50)
+        self.fuse.left = fuse
+        try:
+            self.cursor = at_once(trigger.run(self.visit())).cursor
+            self.is_read = True
+        except Killed:
+            self.is_read = False
+        finally:
+            self.fuse.left = None
+
+    @rule()
+    def die_just_after_speaking(self) -> None:
+        self.fuse.after_speaking = True
+        try:
+            self.run(None)
+        finally:
+            self.fuse.after_speaking = False
+
+    def visit(self) -> Visit:
+        async def save(cursor: Cursor) -> None:
+            self.fuse.burn()
+            self.cursor = cursor
+
+        return Visit(
+            account=CITY, now=self.voice.now, cursor=self.cursor, emit=self.voice, save=save
+        )
+
+    # --- what always holds ----------------------------------------------------------------
+
+    @invariant()
+    def nothing_outdated_is_still_going_out(self) -> None:
+        if not getattr(self, "is_read", False):
+            return
+        for said in self.voice.said.values():
+            if said.is_stopped:
+                continue
+            if self.newest.status in OVER:
+                assert said.phase in ("restored", "cancelled")
+            else:
+                assert said.phase not in ("restored", "cancelled")
+                assert said.order.data["start"] == self.newest.start.isoformat()
+                assert said.order.data["end"] == self.newest.end.isoformat()
+
+    @invariant()
+    def what_is_to_come_has_been_said(self) -> None:
+        if not getattr(self, "is_read", False) or self.is_baseline:
+            return
+        if self.newest.status not in OVER and self.voice.now < self.newest.end:
+            assert any(not said.is_stopped for said in self.voice.said.values())
+
+    @invariant()
+    def nobody_is_reminded_twice_of_one_time(self) -> None:
+        if not hasattr(self, "voice"):
+            return
+        reminders = [
+            said.order.data["start"]
+            for said in self.voice.said.values()
+            if said.phase == "soon" and said.is_heard
+        ]
+        assert len(reminders) == len(set(reminders))
+
+
+TestStory = Story.TestCase
+TestStory.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
