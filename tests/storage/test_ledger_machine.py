@@ -107,7 +107,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 for chunk, concluded, children in closings
             )
         )
-        assert done == [is_current] * count
+        assert done == [is_current] * len(closings)
         for chunk, concluded, children in closings if is_current else ():
             del batch.open[chunk.id]
             batch.open.update({child.id: child for child in children})
