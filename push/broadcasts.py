@@ -24,6 +24,7 @@ from push.recurrences import ReadRecurrence, recurrence
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
 from storage.mongo.deliveries import MongoDeliveries
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.mass_jobs import MongoMassJobs
 from storage.redis.ring import Ring, notices_queue, queue_of
 from storage.redis.scripts import StoreAway
 
@@ -70,7 +71,9 @@ class Broadcasts:
         catalogue: Catalogue,
         clock: Clock,
         read: ReadRecurrence = recurrence,
+        mass_jobs: MongoMassJobs | None = None,
     ) -> None:
+        self._mass_jobs = mass_jobs
         self._read = read
         self._store = store
         self._ledger = ledger
@@ -286,7 +289,7 @@ class Broadcasts:
     async def _counts(self, broadcast: Broadcast) -> Counts:
         if broadcast.cron:
             totals = await self._ledger.totals_of_plan(broadcast.id)
-            return _counted(totals, await self._deliveries.count_delivered_of_plan(broadcast.id))
+            return _counted(totals, await self._delivered(broadcast))
         if broadcast.state in BEFORE_START and broadcast.resend_of:
             failed = await self._deliveries.count_by_state(broadcast.resend_of)
             return Counts(audience=failed.get("failed", 0))
@@ -295,7 +298,17 @@ class Broadcasts:
         totals = await self._store.find_totals(broadcast.id) or await self._ledger.totals(
             broadcast.id
         )
-        return _counted(totals, await self._deliveries.count_delivered(broadcast.id))
+        return _counted(totals, await self._delivered(broadcast))
+
+    async def _delivered(self, broadcast: Broadcast) -> int:
+        """Count who was reached: person by person, or as a mass send's result tells it."""
+        if broadcast.channel == "mass" and self._mass_jobs is not None:
+            if broadcast.cron:
+                return await self._mass_jobs.delivered_of_plan(broadcast.id)
+            return await self._mass_jobs.delivered(broadcast.id)
+        if broadcast.cron:
+            return await self._deliveries.count_delivered_of_plan(broadcast.id)
+        return await self._deliveries.count_delivered(broadcast.id)
 
     async def _first_answer(self, account: AccountId, key: str, digest: str) -> Accepted | None:
         first = await self._store.find_first_answer(account, key)

@@ -12,21 +12,26 @@ Dying at any point of it loses nobody and doubles nobody:
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.channel import TEMPLATE_ONLY
 from domain.clock import Clock
 from domain.delivery import Outcome
 from domain.errors import TemporaryDeliveryError
 from domain.ids import AccountId, OpenId
-from domain.ledger import SAFE_TO_REPEAT, Batch, Chunk, Delivery, tally
+from domain.ledger import Batch, Chunk, Delivery, tally
+from push.channels.base import One
+from push.channels.ways import Ways
 from push.gate import Gate, Verdict
 from push.jobs import Job, Jobs
 from push.receipts import Receipts
+from push.rounds import Round
 from push.sender import (
     MOST_PUT_OFF,
     Misconfigured,
     NoAnswer,
+    NotThisWay,
     PutOff,
     Result,
     Sender,
@@ -45,24 +50,6 @@ SILENT_HOLD = timedelta(seconds=5)
 REDIS_BACK = timedelta(seconds=1)
 
 
-@dataclass(slots=True, kw_only=True)
-class Round:
-    """What one pass over a sub-chunk found out."""
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    known: dict[OpenId, Outcome] = field(default_factory=dict)  # written by an earlier pass
-    afresh: list[OpenId] = field(default_factory=list)  # certainly not sent: whenever allowed
-    put_off: list[OpenId] = field(default_factory=list)  # not sent, each for a reason of its own
-    at_risk: list[OpenId] = field(default_factory=list)  # may have been sent
-    intended_at: datetime | None = None
-    halted_until: datetime | None = None  # the whole account must wait
-    put_off_until: datetime | None = None
-    misconfigured: Misconfigured | None = None
-    sends: int = 0
-    refused_as_wrong: int = 0  # answers of class config_message
-    stopped: Verdict | None = None
-
-
 class Chunks:
     """Works off sub-chunks. Raises `LeaseLost` when the batch is no longer ours."""
 
@@ -76,7 +63,9 @@ class Chunks:
         limiter: Limiter,
         gate: Gate,
         clock: Clock,
+        ways: Ways,
     ) -> None:
+        self._ways = ways
         self._ledger = ledger
         self._deliveries = deliveries
         self._receipts = receipts
@@ -98,7 +87,9 @@ class Chunks:
         if verdict.word in ("paused", "quiet", "cancelled", "closed"):
             found.stopped = verdict
             return found
-        if chunk.intended_at is not None:
+        if chunk.intended_at is not None and job.content.channels != TEMPLATE_ONLY:
+            people = await self._ways.split(job, batch, people, found)
+        if chunk.intended_at is not None and self._ways.may_repeat(job):
             await self._repeat(job, batch, chunk, chunk.intended_at, people, verdict, found)
         elif verdict.word == "expired":
             found.deliveries += self._all(people, "skipped", "expired")
@@ -120,6 +111,9 @@ class Chunks:
             outcomes = await self._deliveries.outcomes(batch.broadcast, people)
             known += outcomes.values()
             rest = [openid for openid in people if openid not in outcomes]
+            if job.content.channels != TEMPLATE_ONLY:
+                doubtful += await self._ways.write_off(job, batch, rest, reason)
+                continue
             doubtful += self._all(rest, "unknown", f"{reason} while it was being sent")
         await self._record(job, batch, doubtful)
         counts = tally([*known, *(delivery.state for delivery in doubtful)])
@@ -146,7 +140,14 @@ class Chunks:
         found.intended_at = intended_at = self._clock.now()
         await self._ledger.intend(batch, chunk, intended_at)
         rest = [openid for openid in people if openid in meant]
-        await self._send(job, batch, rest, intended_at, found, at_risk=False)
+        if job.content.channels == TEMPLATE_ONLY:
+            await self._send(job, batch, rest, intended_at, found, at_risk=False)
+            return
+
+        async def leave(some: Sequence[OpenId], one: One) -> None:
+            await self._send(job, batch, some, intended_at, found, at_risk=False, one=one)
+
+        await self._ways.go(job, batch, rest, found, leave)
 
     async def _repeat(
         self,
@@ -161,14 +162,21 @@ class Chunks:
         """Any of these may have been sent already: only the first intent's window helps."""
         if verdict.word == "expired":
             found.deliveries += self._all(people, "unknown", "expired before an answer came")
-        elif self._clock.now() - intended_at >= SAFE_TO_REPEAT:
+        elif self._clock.now() - intended_at >= self._ways.safe_to_repeat(job):
             found.deliveries += self._all(people, "unknown", "no answer, and too late to repeat")
         else:
             meant = await self._jobs.still_meant(job, people)
             gone = [openid for openid in people if openid not in meant]
             found.deliveries += self._all(gone, "unknown", "left before an answer came")
             rest = [openid for openid in people if openid in meant]
-            await self._send(job, batch, rest, intended_at, found, at_risk=True)
+            if not self._ways.is_mass(job):
+                await self._send(job, batch, rest, intended_at, found, at_risk=True)
+                return
+
+            async def leave(some: Sequence[OpenId], one: One) -> None:
+                await self._send(job, batch, some, intended_at, found, at_risk=True, one=one)
+
+            await self._ways.repeat(job, batch, rest, found, leave)
 
     # --- sending --------------------------------------------------------------------------
 
@@ -181,16 +189,23 @@ class Chunks:
         found: Round,
         *,
         at_risk: bool,
+        one: One | None = None,
     ) -> None:
+        """Send at the account's pace; `one` says how when it is not a template message."""
+        safe = self._ways.safe_to_repeat(job)
+
         async def may_go_on() -> bool:
             verdict = await self._gate.ask(job.broadcast)
             now = self._clock.now()
-            in_time = batch.is_held(now) and now - intended_at < SAFE_TO_REPEAT
+            in_time = batch.is_held(now) and now - intended_at < safe
             if verdict.word != "go":
                 found.stopped = verdict
             return in_time and verdict.word == "go" and found.misconfigured is None
 
-        async def one(openid: OpenId) -> None:
+        async def send(openid: OpenId) -> None:
+            if one is not None:
+                self._note(openid, await one(openid, may_go_on), found)
+                return
             result = await self._sender.send(
                 batch.account,
                 batch.broadcast,
@@ -215,7 +230,7 @@ class Chunks:
                 if not await may_go_on():
                     break
                 for openid in waiting[:number]:
-                    group.create_task(one(openid))
+                    group.create_task(send(openid))
                 del waiting[:number]
                 found.sends += number
                 await asyncio.sleep(0)  # let them leave before the next turn is taken
@@ -224,7 +239,8 @@ class Chunks:
             # what was answered is true whoever holds the batch now, and can be written only once
             await self._record(job, batch, found.deliveries)
             raise LeaseLost(batch.id)
-        if len(found.at_risk) >= MANY_SILENT and 2 * len(found.at_risk) >= found.sends:
+        silent = len(found.at_risk) + found.silent
+        if silent >= MANY_SILENT and 2 * silent >= found.sends:
             await self._hold(batch.account, found)
         (found.at_risk if at_risk else found.afresh).extend(waiting)
 
@@ -236,10 +252,19 @@ class Chunks:
         except StoreAway as error:
             log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
 
-    def _note(self, openid: OpenId, result: Result, found: Round) -> None:
+    def _note(self, openid: OpenId, result: Result | None, found: Round) -> None:
         match result:
+            case None:  # the channel has noted it
+                pass
+            case Delivery(state="unknown"):
+                found.deliveries.append(result)
+                found.silent += 1
+                if found.silent >= MANY_SILENT and 2 * found.silent >= found.sends:
+                    found.halted_until = self._clock.now() + SILENT_HOLD
             case Delivery():
                 found.deliveries.append(result)
+            case NotThisWay():
+                found.turned_away[openid] = result
             case WrongMessage(delivery=delivery):
                 found.deliveries.append(delivery)
                 found.refused_as_wrong += 1
@@ -287,7 +312,8 @@ class Chunks:
             put_off = child("p", found.put_off, found.put_off_until)
             children.append(replace(put_off, tries=chunk.tries + 1))
         if found.at_risk:
-            doubtful = child("u", found.at_risk, self._clock.now() + ASK_AGAIN)
+            pause = found.ask_again or ASK_AGAIN
+            doubtful = child("u", found.at_risk, self._clock.now() + pause)
             first = chunk.intended_at or found.intended_at
             children.append(replace(doubtful, intended_at=first))
         return children

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from domain import mass
 from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.ids import OpenId
@@ -82,6 +83,7 @@ class Fanout:
         if found is None and await self._ledger.last(broadcast.id) is None:
             return await self._keep(broadcast, owner)
         up_to = await self._store.bound_fanout(broadcast.id, found or "")
+        size = mass.MOST if broadcast.channel == "mass" else self._batch_size
         pages = 1  # the first page is one batch, so that sending begins at once
         while await self._keep(broadcast, owner):
             last = await self._ledger.last(broadcast.id)
@@ -91,7 +93,7 @@ class Fanout:
                 broadcast.audience,
                 after=after,
                 up_to=up_to,
-                size=self._batch_size * pages,
+                size=size * pages,
             )
             if not page:
                 return True
@@ -103,7 +105,7 @@ class Fanout:
                     cursor=part[-1][0],
                     due_at=self._clock.now(),
                 )
-                for number, part in enumerate(_parts(page, self._batch_size))
+                for number, part in enumerate(_parts(page, size))
             ]
             await self._write(broadcast, batches)
             pages = BATCHES_PER_PAGE
@@ -176,6 +178,7 @@ class Fanout:
             rank=broadcast.rank,
             parent=broadcast.parent,
             due_at=due_at,
+            chunk_size=mass.MOST if broadcast.channel == "mass" else None,  # one batch, one call
         )
 
 

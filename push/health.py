@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.ids import BroadcastId
-from push.chunks import Round
+from push.rounds import Round
 
 ENOUGH = 50  # outcomes before a share means anything
 SHARE = 0.5

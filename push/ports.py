@@ -10,7 +10,7 @@ from domain.topic import Mode
 
 
 class Gateway(Protocol):
-    """The platform's way to send one template message (`connectors.wechat.api`)."""
+    """The platform's ways to send (`connectors.wechat.api`)."""
 
     async def send_template(
         self,
@@ -22,6 +22,22 @@ class Gateway(Protocol):
         client_msg_id: str,
     ) -> str:
         """Return the message id, or raise `SendFailed`."""
+        ...
+
+    async def send_subscription(
+        self, *, openid: str, template_id: str, data: Mapping[str, str], url: str | None = None
+    ) -> None:
+        """Send one subscription notice, or raise `SendFailed`; never to be repeated blindly."""
+        ...
+
+    async def send_text(self, openid: OpenId, text: str) -> None:
+        """Send a customer-service message, or raise `SendFailed`; the same holds for it."""
+        ...
+
+    async def mass_send_openids(
+        self, *, openids: Sequence[str], text: str, clientmsgid: str
+    ) -> str:
+        """Submit one mass send and return its job, or raise `SendFailed`."""
         ...
 
 

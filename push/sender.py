@@ -1,17 +1,18 @@
 """One message to one person: what the platform answers, and what follows from it.
 
-The classes of `wechat-platform.md` 5 stand side by side in `_conclude`, so that a reader can see
+The classes of `wechat-platform.md` 5 stand side by side in `conclude`, so that a reader can see
 that none is missing.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.broadcast import Rank
+from domain.channel import ChannelName
 from domain.clock import Clock
 from domain.delivery import SendFailed
 from domain.errors import TemporaryDeliveryError
@@ -66,7 +67,15 @@ class WrongMessage:
     delivery: Delivery
 
 
-Result = Delivery | WrongMessage | PutOff | NoAnswer | Misconfigured
+@dataclass(frozen=True, slots=True)
+class NotThisWay:
+    """Not sent, for certain, by a rule of the channel: another one may carry the message."""
+
+    errcode: int
+    reason: str
+
+
+Result = Delivery | WrongMessage | PutOff | NoAnswer | Misconfigured | NotThisWay
 MayGoOn = Callable[[], Awaitable[bool]]
 
 
@@ -106,11 +115,14 @@ class Sender:
         may_go_on: MayGoOn,
         at_risk: bool = False,
         rank: Rank = "bulk",
+        own: Collection[int] = (),
     ) -> Result:
         """Send, with short repetitions; `may_go_on` is asked again before each of them.
 
         The first try's permission and pace have been obtained by the caller. `at_risk` means
         that an earlier try may have been carried out: then nothing but an answer ends that.
+        `own` are refusals after which, as long as nothing is at risk, another channel may carry
+        the message.
         """
         gateway = self._gateways[account]
         key = client_msg_id(broadcast, openid)
@@ -130,11 +142,19 @@ class Sender:
                 pauses = tries.get(error.failure, [])
                 if pauses and await self._again(account, rank, pauses.pop(0), may_go_on):
                     continue
-                result = await self._conclude(account, openid, error)
+                if error.errcode in own and not at_risk:
+                    return NotThisWay(error.errcode, str(error))
+                result = await self.conclude(account, openid, error)
                 if at_risk and isinstance(result, PutOff | Misconfigured):
                     return NoAnswer(str(error))
                 return result
-            return Delivery(openid=openid, state="sent", at=self._clock.now(), msgid=msgid)
+            return Delivery(
+                openid=openid,
+                state="sent",
+                at=self._clock.now(),
+                msgid=msgid,
+                channel="template",
+            )
 
     async def _heed(self, account: AccountId, error: SendFailed) -> None:
         """Slow down when many answers together say that we are too fast."""
@@ -161,7 +181,15 @@ class Sender:
             return False
         return await may_go_on()
 
-    async def _conclude(self, account: AccountId, openid: OpenId, error: SendFailed) -> Result:
+    async def conclude(
+        self,
+        account: AccountId,
+        openid: OpenId,
+        error: SendFailed,
+        *,
+        channel: ChannelName = "template",
+    ) -> Result:
+        """Return what follows from a failure that is not repeated at once."""
         now = self._clock.now()
         reason = str(error)
         match error.failure:
@@ -189,6 +217,11 @@ class Sender:
             case "drop" | "config_message":
                 pass
         failed = Delivery(
-            openid=openid, state="failed", at=now, errcode=error.errcode, reason=reason
+            openid=openid,
+            state="failed",
+            at=now,
+            errcode=error.errcode,
+            reason=reason,
+            channel=channel,
         )
         return WrongMessage(failed) if error.failure == "config_message" else failed

@@ -149,6 +149,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             accounts,
             catalogue,
             clock,
+            mass_jobs=stores.mass_jobs,
         )
         departments = open_departments(http, settings.departments, clock)
         services = Services(

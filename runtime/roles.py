@@ -17,6 +17,7 @@ from tornado.web import Application
 
 from config.settings import Settings
 from domain.errors import ConfigError
+from push.channels.ways import Ways
 from push.chunks import Chunks
 from push.closing import Closer
 from push.digests import Digests
@@ -190,15 +191,27 @@ def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:
     jobs = Jobs(stores.broadcasts, stores.notices, ctx.audiences, stores.fields, ctx.digest_cards)
     gate = Gate(stores.broadcasts, clock, quiet_hours=push.quiet_hours)
     closer = Closer(stores.broadcasts, stores.ledger, stores.deliveries, stores.ring, clock)
+    sender = Sender(ctx.platforms, stores.limiter, ctx.subscriptions, clock)
+    ways = Ways.over(
+        ctx.platforms,
+        sender,
+        consents=stores.consents,
+        attempts=stores.attempts,
+        slots=stores.slots,
+        mass_jobs=stores.mass_jobs,
+        windows=stores.windows,
+        clock=clock,
+    )
     chunks = Chunks(
         stores.ledger,
         stores.deliveries,
         ctx.receipts,
         jobs,
-        Sender(ctx.platforms, stores.limiter, ctx.subscriptions, clock),
+        sender,
         stores.limiter,
         gate,
         clock,
+        ways,
     )
     worker = Worker(
         stores.ring,

@@ -51,6 +51,14 @@ class Allowance:
     life: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One message of an allowance: its name and its end in milliseconds."""
+
+    name: str
+    until: int
+
+
 BY_MESSAGE = Allowance("message", 5, timedelta(hours=48))
 BY_TAP = Allowance("tap", 3, timedelta(minutes=1))
 
@@ -88,10 +96,21 @@ class Windows:
 
     def __init__(self, redis: Redis) -> None:
         self._take = Script(redis, "take")
+        self._untake = Script(redis, "untake")
 
     async def take(self, account: AccountId, openid: OpenId, now: datetime) -> bool:
         """Use up one message if one is allowed; when in doubt, no."""
-        taken = await self._take(
-            [window_key(account, openid)], milliseconds(now), BY_TAP.name, BY_MESSAGE.name
-        )
-        return bool(taken)
+        return await self.reserve(account, openid, now) is not None
+
+    async def reserve(self, account: AccountId, openid: OpenId, now: datetime) -> Taken | None:
+        """Use up one message, and say of which allowance; None when none is open."""
+        names = (BY_TAP.name, BY_MESSAGE.name)  # the shorter-lived first
+        found = await self._take([window_key(account, openid)], milliseconds(now), *names)
+        if not found:
+            return None
+        position, until = found
+        return Taken(names[position - 1], int(until))
+
+    async def give_back(self, account: AccountId, openid: OpenId, taken: Taken) -> None:
+        """Give a message back that certainly was not sent; a newer allowance is full anyway."""
+        await self._untake([window_key(account, openid)], taken.name, taken.until)

@@ -20,6 +20,7 @@ from domain.broadcast import Audience, Broadcast, Counts
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.people import Subscriber, Subscription
 from push.broadcasts import Accepted, Broadcasts
+from push.channels.ways import Ways
 from push.chunks import Chunks
 from push.closing import Closer
 from push.collecting import Collector
@@ -39,11 +40,14 @@ from push.quota import Quotas
 from push.receipts import Receipts
 from push.recovery import Recovery
 from push.resends import Resends
+from push.results import Results
 from push.sender import Pauses, Sender
 from push.worker import Worker
+from storage.mongo.attempts import MongoAttempts
 from storage.mongo.audiences import MongoAudiences
 from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.consents import MongoConsents
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
@@ -51,15 +55,19 @@ from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
 from storage.mongo.revisions import MongoRevisions
+from storage.mongo.slots import MongoSlots
+from storage.mongo.unknowns import MongoUnknowns
 from storage.redis.limiter import Limiter
 from storage.redis.ring import Ring
 from storage.redis.sealing import Sealer
 from storage.redis.tokens import RedisTokens
+from storage.redis.windows import Windows
 from subscriptions.audience import Audiences
 from subscriptions.service import Subscriptions
 from tests.support.clock import FakeClock
@@ -138,7 +146,21 @@ class Engine:
         self.limiter = Limiter(
             redis, per_second=per_second, allowance=self.quota_store, clock=clock
         )
-        self.receipts = Receipts(self.deliveries, self.receipt_store, self.subscriptions, clock)
+        self.receipts = Receipts(
+            self.deliveries,
+            self.receipt_store,
+            self.subscriptions,
+            clock,
+            MongoUnknowns(database),
+        )
+        self.consents = MongoConsents(database)
+        self.attempts = MongoAttempts(database)
+        self.slots = MongoSlots(database)
+        self.mass_jobs = MongoMassJobs(database)
+        self.windows = Windows(redis)
+        self.results = Results(
+            self.attempts, self.consents, self.mass_jobs, self.store, self.receipts, clock
+        )
         self.delivery_lists = MongoDeliveryLists(database)
         self.notice_store = MongoNotices(database)
         self.digest_items = MongoDigests(database)
@@ -184,6 +206,7 @@ class Engine:
             self.accounts,
             self.catalogue,
             clock,
+            mass_jobs=self.mass_jobs,
         )
         self.dead = DeadBatches(
             MongoDead(database), self.ledger, self.store, self.broadcasts, clock
@@ -224,6 +247,16 @@ class Engine:
             self.quota_store, self.limiter, self.store, self.ledger, gateways, clock
         )
         self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
+        self.ways = Ways.over(
+            gateways,
+            self.sender,
+            consents=self.consents,
+            attempts=self.attempts,
+            slots=self.slots,
+            mass_jobs=self.mass_jobs,
+            windows=self.windows,
+            clock=clock,
+        )
         self.planner = self.new_planner()
         self.recovery = Recovery(
             self.store,
@@ -247,6 +280,10 @@ class Engine:
             self.digest_items,
             self.caps,
             self.quota_store,
+            self.consents,
+            self.attempts,
+            self.slots,
+            self.mass_jobs,
         ):
             await self.database[store.collection].create_indexes(list(store.indexes))
 
@@ -292,6 +329,7 @@ class Engine:
             self.limiter,
             gate,
             self.clock,
+            self.ways,
         )
 
     # --- people and orders ----------------------------------------------------------------

@@ -110,6 +110,11 @@ class BroadcastRequest(Strict):
     ignore_quiet_hours: bool = Field(
         False, description="免打扰时段也发送 / send in quiet hours too"
     )
+    channel: Literal["mass"] | None = Field(
+        None,
+        description="空为主题规定的渠道；mass 为群发：只有文字，每人每月最多 4 条 / null means "
+        "the topic's channels; mass is a mass send: words only, at most 4 a month per person",
+    )
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
         None, description="重复提交的凭据，每个账号内唯一 / unique per account, for repeats"
     )
@@ -131,6 +136,7 @@ class BroadcastRequest(Strict):
             ignore_quiet_hours=self.ignore_quiet_hours,
             window=parse_hours(self.window or ""),
             late_by=timedelta(minutes=self.late_by_minutes),
+            channel=self.channel,
             idempotency_key=self.idempotency_key,
         )
 
