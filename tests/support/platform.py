@@ -47,6 +47,14 @@ class Platform:
     messages: list[dict[str, Any]] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)  # every request, on the monotonic clock
     asked: Counter[str] = field(default_factory=Counter)
+    # the other channels: who agreed how often, who may be written to, what left, what goes wrong
+    agreed: Counter[str] = field(default_factory=Counter)
+    refuses_custom: int = 0
+    other_fault: Callable[[str, str], Fault | None] = lambda _channel, _openid: None
+    notices: list[str] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    masses: list[dict[str, Any]] = field(default_factory=list)
+    mass_calls: list[dict[str, Any]] = field(default_factory=list)
     _seen: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     _msgids: Any = field(default_factory=lambda: itertools.count(3717005636572528642))
 
@@ -69,6 +77,62 @@ class Platform:
         if self.latency:
             await asyncio.sleep(self.latency)
         return await self._answer(request, fault, msgid)
+
+    async def notice(self, request: web.Request) -> web.StreamResponse:
+        """Answer bizsend: no key against repetition, a consent for each."""
+        openid = (await request.json())["touser"]
+
+        def carry_out() -> int:
+            if self.agreed[openid] < 1:
+                return 43101
+            self.agreed[openid] -= 1
+            self.notices.append(openid)
+            return 0
+
+        return await self._other(request, "subscription", openid, carry_out)
+
+    async def custom(self, request: web.Request) -> web.StreamResponse:
+        """Answer custom/send."""
+        message = await request.json()
+
+        def carry_out() -> int:
+            if self.refuses_custom:
+                return self.refuses_custom
+            self.texts.append((message["touser"], message["text"]["content"]))
+            return 0
+
+        return await self._other(request, "custom", message["touser"], carry_out)
+
+    async def mass(self, request: web.Request) -> web.StreamResponse:
+        """Answer mass/send: one job per clientmsgid."""
+        message = await request.json()
+        self.mass_calls.append(message)
+        known = [each for each in self.masses if each["clientmsgid"] == message["clientmsgid"]]
+
+        def carry_out() -> int:
+            if known:
+                return 45065
+            self.masses.append(message)
+            return 0
+
+        msg_id = 1000 + (self.masses.index(known[0]) if known else len(self.masses))
+        return await self._other(request, "mass", "", carry_out, msg_id=msg_id)
+
+    async def _other(
+        self,
+        request: web.Request,
+        channel: str,
+        openid: str,
+        carry_out: Callable[[], int],
+        **more: int,
+    ) -> web.StreamResponse:
+        fault = self.other_fault(channel, openid)
+        if fault is not None and not fault.carried_out:
+            return await self._answer(request, fault, "0")
+        code = carry_out()
+        if fault is not None:
+            return await self._answer(request, fault, "0")
+        return web.json_response({"errcode": code, "errmsg": "rid: 1-2-3", **more})
 
     def _carry_out(self, message: dict[str, Any]) -> str:
         key = (message["touser"], message["client_msg_id"])
@@ -101,6 +165,9 @@ async def running_platform(clock: Clock) -> AsyncIterator[Platform]:
     app = web.Application()
     app.router.add_post("/cgi-bin/stable_token", platform.token)
     app.router.add_post("/cgi-bin/message/template/send", platform.send)
+    app.router.add_post("/cgi-bin/message/subscribe/bizsend", platform.notice)
+    app.router.add_post("/cgi-bin/message/custom/send", platform.custom)
+    app.router.add_post("/cgi-bin/message/mass/send", platform.mass)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
