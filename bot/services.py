@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from config.catalogue import Catalogue
 from connectors.departments import Departments
 from domain.clock import Clock
+from push.history import History
+from push.links import Links
 from push.receipts import Receipts
 from push.results import Results
 from subscriptions.bindings import BindingService
@@ -22,6 +24,8 @@ class Services:
     receipts: Receipts
     results: Results
     consents: Consents
+    history: History
+    links: Links
     catalogue: Catalogue
     clock: Clock
     public_url: str

@@ -9,6 +9,7 @@ import typer
 
 from cli.accounts import AccountOption
 from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
+from cli.history import history
 from config.catalogue import load_catalogue
 from config.settings import Settings
 from domain.clock import SystemClock
@@ -18,7 +19,10 @@ from storage.mongo.imports import MongoImports
 from storage.stores import open_stores
 from subscriptions.importing import BadLine, Importer, Progress, Report, export_lines
 
-subscribers = typer.Typer(help="Subscribers 订阅者 as JSON Lines.", no_args_is_help=True)
+subscribers = typer.Typer(
+    help="Subscribers 订阅者 as JSON Lines, and what was sent to them.", no_args_is_help=True
+)
+subscribers.command()(history)
 
 
 @subscribers.command("import")

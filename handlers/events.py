@@ -75,7 +75,7 @@ async def authorization_changed(ask: Inquiry, use: Services) -> None:
         extra={"kind": message.kind, "openid": mask_openid(ask.openid), "what": message.revoked},
     )
     if message.kind == "cancelled":
-        await use.subscriptions.forget(ask.account, ask.openid)
+        await use.subscriptions.forget(ask.account, ask.openid, ask.at)
         await use.consents.forget(ask.account, ask.openid)
 
 

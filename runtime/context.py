@@ -29,6 +29,7 @@ from push.digest_cards import DigestCards
 from push.digest_page import DigestPages
 from push.editing import Editing
 from push.fanout import Fanout
+from push.history import History
 from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
@@ -74,6 +75,7 @@ class AppContext:
     fanout: Fanout
     digest_cards: DigestCards
     digest_pages: DigestPages
+    history: History
     links: Links
     receipts: Receipts
     quotas: Quotas
@@ -152,6 +154,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             mass_jobs=stores.mass_jobs,
         )
         departments = open_departments(http, settings.departments, clock)
+        history = History(stores.history, stores.digests, catalogue)
         services = Services(
             departments=departments,
             subscriptions=subscriptions,
@@ -166,6 +169,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 clock,
             ),
             consents=Consents(stores.consents),
+            history=history,
+            links=links,
             catalogue=catalogue,
             clock=clock,
             public_url=settings.server.public_url,
@@ -223,6 +228,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             fanout=fanout,
             digest_cards=cards,
+            history=history,
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
             receipts=receipts,

@@ -25,6 +25,7 @@ from push.gate import Gate
 from push.jobs import Jobs
 from push.planner import Planner
 from push.recovery import Recovery
+from push.retention import Retention
 from push.sender import Sender
 from push.worker import Worker
 from runtime.context import AppContext, open_context
@@ -38,6 +39,7 @@ ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
 DIGEST_EVERY = timedelta(seconds=2)
 QUOTA_EVERY = timedelta(seconds=5)  # it asks the platform far less often
+RETIRE_EVERY = timedelta(seconds=30)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
 STOP_SECONDS = 5.0  # leases are given back within this
@@ -129,7 +131,7 @@ async def _listening(
 
 @asynccontextmanager
 async def _planning(ctx: AppContext) -> AsyncIterator[None]:
-    """Tick the planner, the triggers and the digests."""
+    """Tick the planner, the triggers, the digests and retention."""
     planner = Planner(
         ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
     )
@@ -138,6 +140,7 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
         "plan": (planner.tick, PLAN_EVERY),
         "triggers": (triggers.tick, TRIGGER_EVERY),
         "digests": (make_digests(ctx).tick, DIGEST_EVERY),
+        "retention": (make_retention(ctx).tick, RETIRE_EVERY),
     }
     async with ticking(ticks):
         try:
@@ -183,6 +186,12 @@ def make_digests(ctx: AppContext) -> Digests:
         ctx.accounts,
         ctx.clock,
     )
+
+
+def make_retention(ctx: AppContext) -> Retention:
+    """Put together what lets records go."""
+    stores, days = ctx.stores, ctx.settings.push.history_days
+    return Retention(stores.erasures, stores.retention, ctx.clock, history=timedelta(days=days))
 
 
 def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:

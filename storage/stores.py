@@ -27,7 +27,9 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
+from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
+from storage.mongo.history import MongoHistory
 from storage.mongo.holders import MongoHolders
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.mass_jobs import MongoMassJobs
@@ -35,6 +37,7 @@ from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.retention import MongoRetention
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
@@ -59,6 +62,7 @@ INDEXED = (
     MongoReceipts,
     MongoDigests,
     MongoCaps,
+    MongoErasures,
     MongoApiKeys,
     MongoOperators,
     MongoTriggers,
@@ -99,6 +103,9 @@ class Stores:
     notices: MongoNotices
     digests: MongoDigests
     caps: MongoCaps
+    history: MongoHistory
+    erasures: MongoErasures
+    retention: MongoRetention
     api_keys: MongoApiKeys
     operators: MongoOperators
     triggers: MongoTriggers
@@ -171,6 +178,9 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             notices=MongoNotices(database),
             digests=MongoDigests(database),
             caps=MongoCaps(database),
+            history=MongoHistory(database),
+            erasures=MongoErasures(database, fields),
+            retention=MongoRetention(database),
             api_keys=MongoApiKeys(database),
             operators=MongoOperators(database),
             triggers=MongoTriggers(database),

@@ -36,7 +36,7 @@ class PeopleStore(Protocol):
         self, account: AccountId, openid: OpenId, change: Callable[[Person], Person]
     ) -> tuple[Person, Person]: ...
 
-    async def forget(self, account: AccountId, openid: OpenId) -> None: ...
+    async def forget(self, account: AccountId, openid: OpenId, at: datetime) -> None: ...
 
 
 class Subscriptions:
@@ -156,9 +156,12 @@ class Subscriptions:
             extra={"account": account, "openid": mask_openid(openid), "reason": reason[:80]},
         )
 
-    async def forget(self, account: AccountId, openid: OpenId) -> None:
-        """Erase everything we know of a person (个人信息删除)."""
-        await self._people.forget(account, openid)
+    async def forget(self, account: AccountId, openid: OpenId, at: datetime) -> None:
+        """Erase everything we know of a person (个人信息删除); repeating it does no harm.
+
+        What was sent to them stays as a record under a pseudonym (`push.retention`).
+        """
+        await self._people.forget(account, openid, at)
         log.info("subscriber.erased", extra={"account": account, "openid": mask_openid(openid)})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler, StaticFileHandler, url
 
-from web import api, callback, digest, home, late, ops
+from web import api, callback, digest, history, home, late, ops
 from web.base import SECURITY_HEADERS, ApiNotFound, NotFoundPage
 from web.metrics import responses
 
@@ -99,6 +99,7 @@ def _routes() -> list[URLSpec]:
         *home.routes,
         *late.routes,
         *digest.routes,
+        *history.routes,
         *ops.routes,
         url(r"/static/(.*)", StaticFile, {"path": str(STATIC)}),
         url(r"/api/.*", ApiNotFound),

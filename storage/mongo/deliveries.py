@@ -56,10 +56,14 @@ class MongoDeliveries:
             name="delivered_of_plan",
             partialFilterExpression={"delivered": True},
         ),
+        IndexModel(  # one person's history
+            [("account", ASCENDING), ("openid", ASCENDING), ("at", ASCENDING)], name="history"
+        ),
     )
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._deliveries = database[self.collection]
+        self._broadcasts = database["broadcasts"]
         # the batch update that follows is acknowledged by the journal of a majority, and with
         # it everything written before: these need no acknowledgement of that kind themselves
         self._quick = database.get_collection(self.collection, write_concern=WriteConcern(w=1))
@@ -124,12 +128,24 @@ class MongoDeliveries:
         return {row["_id"]: row["number"] async for row in cursor}
 
     async def count_delivered(self, broadcast: BroadcastId) -> int:
-        """Count the messages of a broadcast that reached a phone."""
-        return await self._deliveries.count_documents({"broadcast": broadcast, "delivered": True})
+        """Count the messages of a broadcast that reached a phone.
+
+        Outcomes go after a year or so (`push.retention`); the frozen number stays.
+        """
+        frozen = await self._broadcasts.find_one({"_id": broadcast}, {"delivered": 1})
+        kept = await self._deliveries.count_documents({"broadcast": broadcast, "delivered": True})
+        return max(kept, int((frozen or {}).get("delivered", 0)))
 
     async def count_delivered_of_plan(self, plan: BroadcastId) -> int:
         """The same over all occurrences of a plan."""
-        return await self._deliveries.count_documents({"parent": plan, "delivered": True})
+        kept = await self._deliveries.count_documents({"parent": plan, "delivered": True})
+        cursor = await self._broadcasts.aggregate(
+            [
+                {"$match": {"parent": plan, "retired": 2}},
+                {"$group": {"_id": None, "delivered": {"$sum": "$delivered"}}},
+            ]
+        )
+        return kept + sum([int(row["delivered"]) async for row in cursor])
 
     async def find_recipient(self, account: AccountId, msgid: str) -> OpenId | None:
         """Return whose message it was."""

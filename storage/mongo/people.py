@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.ids import AccountId, OpenId
 from domain.people import Bindings, Person, Subscriber
+from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import EVERYBODY, Marks, subject_hash
 from storage.mongo.papers import Papers, subscriber_fields, subscriber_from
@@ -51,6 +52,7 @@ class MongoPeople:
         self._subscribers = database[SUBSCRIBERS]
         self._bindings = database[BINDINGS]
         self._papers = Papers(fields)
+        self._erasures = MongoErasures(database, fields)
 
     async def find(self, account: AccountId, openid: OpenId) -> Subscriber | None:
         """Return a subscriber, also one who unfollowed."""
@@ -174,13 +176,14 @@ class MongoPeople:
         )
         return before, after
 
-    async def forget(self, account: AccountId, openid: OpenId) -> None:
-        """Erase a person; doing it again does nothing."""
+    async def forget(self, account: AccountId, openid: OpenId, at: datetime) -> None:
+        """Erase a person, and note that their sending record is to lose its openid."""
         _id = person_id(account, openid)
 
         async def attempt(session: AsyncClientSession) -> None:
             await self._bindings.delete_one({"_id": _id}, session=session)
             await self._subscribers.delete_one({"_id": _id}, session=session)
+            await self._erasures.begin(session, account, openid, at)
 
         with pymongo.timeout(PATIENCE_SECONDS):
             async with self.database.client.start_session() as session:

@@ -9,14 +9,19 @@ from bot.router import Routes
 from bot.services import Services
 from config.catalogue import load_catalogue
 from handlers import discover
+from push.history import History
+from push.links import Links
 from push.receipts import Receipts
 from push.results import Results
 from storage.mongo.attempts import MongoAttempts
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.consents import MongoConsents
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
+from storage.mongo.digests import MongoDigests
+from storage.mongo.history import MongoHistory
 from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.people import MongoPeople
+from storage.redis.sealing import Sealer
 from subscriptions.bindings import BindingService
 from subscriptions.consents import Consents
 from subscriptions.service import Subscriptions
@@ -44,8 +49,9 @@ def departments() -> FakeDepartments:
 
 
 @pytest.fixture
-def services(mongo, fields, clock, departments, routes) -> Services:
+def services(mongo, fields, settings, clock, departments, routes) -> Services:
     """What handlers may use: real subscriptions and bindings in a fresh database."""
+    catalogue = load_catalogue()
     people = MongoPeople(mongo, fields)
     subscriptions = Subscriptions(people)
     receipts = Receipts(MongoDeliveries(mongo), MongoReceipts(mongo), subscriptions, clock)
@@ -63,8 +69,10 @@ def services(mongo, fields, clock, departments, routes) -> Services:
             clock,
         ),
         consents=Consents(consents),
+        history=History(MongoHistory(mongo), MongoDigests(mongo), catalogue),
+        links=Links(Sealer(settings.security.master_key), "https://weizheng.example", clock),
         bindings=BindingService(people, clock),
-        catalogue=load_catalogue(),
+        catalogue=catalogue,
         clock=clock,
         public_url="https://weizheng.example",
         routes_help=tuple((r.title, r.example) for r in routes.routers if r.title and r.example),

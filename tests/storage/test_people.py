@@ -384,11 +384,11 @@ async def test_nothing_personal_is_readable_in_the_database(people, mongo, mongo
     assert kept.real_name.id_number.plain == SECRETS[3]
 
 
-async def test_forgetting_leaves_nothing(people, mongo):
+async def test_forgetting_leaves_nothing(people, mongo, clock):
     await people.edit(CITY, OpenId("oA"), everything)
 
-    await people.forget(CITY, OpenId("oA"))
-    await people.forget(CITY, OpenId("oA"))
+    await people.forget(CITY, OpenId("oA"), clock.now())
+    await people.forget(CITY, OpenId("oA"), clock.now())
 
     assert await mongo["subscribers"].count_documents({}) == 0
     assert await mongo["bindings"].count_documents({}) == 0

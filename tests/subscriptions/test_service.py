@@ -162,7 +162,7 @@ async def test_a_forgotten_person_is_a_stranger_again(service, count, clock):
     await service.follow(*WHO, clock.now())
     await service.subscribe(*WHO, Subscription(topic=WATER, region=FUTIAN))
 
-    await service.forget(*WHO)
+    await service.forget(*WHO, clock.now())
 
     assert await service.find(*WHO) is None
     assert await count(all=True) == 0

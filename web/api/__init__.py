@@ -2,11 +2,12 @@
 
 from tornado.routing import URLSpec
 
-from web.api import broadcast_operations, broadcasts, notices, openapi
+from web.api import broadcast_operations, broadcasts, history, notices, openapi
 
 routes: list[URLSpec] = [
     *broadcasts.routes,
     *broadcast_operations.routes,
     *notices.routes,
+    *history.routes,
     *openapi.routes,
 ]

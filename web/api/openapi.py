@@ -1,6 +1,7 @@
 """The API described: OpenAPI 3.1 for machines, made from the models, and a page for people."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from tornado.web import url
 
 from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
+from web.api.history_models import HISTORY
 from web.api.models import (
     BroadcastAccepted,
     BroadcastReport,
@@ -138,6 +140,7 @@ OPERATIONS = (
         answer={"matched": 2},
         problems=(400, 401, 403, 413, 422, 429),
     ),
+    HISTORY,
 )
 
 PROBLEMS = {
@@ -215,16 +218,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
             **{str(status): _problem(status) for status in operation.problems},
         },
     }
-    parameters: list[dict[str, Any]] = []
-    if "{id}" in operation.path:
-        parameters.append(
-            {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-        )
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
     if operation.query is not None:
-        properties = operation.query.model_json_schema(ref_template=REF)["properties"]
+        described_query = operation.query.model_json_schema(ref_template=REF)
+        needed = described_query.get("required", ())
         parameters += [
-            {"name": name, "in": "query", "required": False, "schema": schema}
-            for name, schema in properties.items()
+            {"name": name, "in": "query", "required": name in needed, "schema": schema}
+            for name, schema in described_query["properties"].items()
         ]
     if parameters:
         described["parameters"] = parameters

@@ -1,0 +1,43 @@
+"""What became of a message, in words for people (送达情况)."""
+
+from storage.mongo.history import Record
+
+BLOCKED = "failed:userblock"  # receipts in their normalised spelling
+NOT_FOLLOWING = "没有关注本服务号"
+FAILED = {  # the platform's codes that are about the person (wechat-platform.md 5.2)
+    40003: "微信号码无效",
+    43004: NOT_FOLLOWING,
+    43019: "在本服务号的黑名单中",
+    43101: "已拒收这类通知",
+    43117: "短时间内消息过多",
+    46004: "微信用户不存在",
+    48002: "已屏蔽本服务号的消息",
+    50002: "微信账号已冻结或注销",
+    50005: NOT_FOLLOWING,
+    65315: NOT_FOLLOWING,
+    70000: "未成年人保护模式下不接收",
+}
+SKIPPED = {  # what `push.chunks` writes
+    "no longer subscribed or reachable": "已退订、解绑、取消关注或无法送达",
+    "expired": "已过有效期",
+}
+
+
+def in_words(record: Record) -> str:
+    """Return whether it arrived, and if not, why."""
+    if record.is_delivered:
+        return "已送达"
+    match record.state:
+        case "sent" if record.receipt is None:
+            return "已发送，暂无送达回执"
+        case "sent":
+            blocked = record.receipt == BLOCKED
+            return "未送达：接收人拒收" if blocked else "未送达：微信系统原因"
+        case "skipped":
+            why = SKIPPED.get(record.reason)
+            return f"未发送：{why}" if why else "未发送"
+        case "unknown":
+            return "微信没有答复，可能已送达"
+        case "failed":
+            why = FAILED.get(record.errcode or 0)
+            return f"未送达：{why or f'微信拒绝（代码 {record.errcode or 0}）'}"
