@@ -12,6 +12,7 @@ from rich.table import Table
 from cli.accounts import AccountOption
 from cli.common import ConfigFile, complaints, console, run, say, settings_of
 from config.catalogue import load_catalogue
+from config.logging import set_up_logging
 from config.settings import Settings
 from domain.clock import SystemClock, in_beijing
 from domain.errors import ConfigError
@@ -51,6 +52,7 @@ def history(
         raise ConfigError("--unmasked shows personal data: say why with --purpose TEXT")
     settings = settings_of(config)
     account_id, person = AccountId(settings.account(account).id), OpenId(openid)
+    set_up_logging()
     note_reading(
         actor=f"cli:{getpass.getuser()}",
         account=account_id,

@@ -39,5 +39,7 @@ def in_words(record: Record) -> str:
         case "unknown":
             return "微信没有答复，可能已送达"
         case "failed":
-            why = FAILED.get(record.errcode or 0)
-            return f"未送达：{why or f'微信拒绝（代码 {record.errcode or 0}）'}"
+            if record.errcode is None:
+                return "未送达：多次尝试未成功"
+            why = FAILED.get(record.errcode)
+            return f"未送达：{why or f'微信拒绝（代码 {record.errcode}）'}"

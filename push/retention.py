@@ -38,8 +38,8 @@ class Retention:
         """Do one part of what is due."""
         now = now or self._clock.now()
         for erasure in await self._erasures.due(now):
-            changed = await self._erasures.apply(erasure)
-            await self._erasures.looked_at(erasure, now)
+            changed, left = await self._erasures.apply(erasure)
+            await self._erasures.looked_at(erasure, now, is_open=left > 0)
             if changed:
                 log.info("history.pseudonymous", extra={"records": changed})
         stripped = await self._store.strip(ended_before=now - CONTENT_KEPT - A_DAY_MORE, limit=PART)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import delivery_id
@@ -23,6 +23,7 @@ Document = dict[str, Any]
 KEPT = timedelta(days=31)
 AGAIN_AFTER = timedelta(minutes=10)
 PAGE = 500
+PATIENCE_SECONDS = 10.0  # for one page, retries after conflicts included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +86,17 @@ class MongoErasures:
             async for found in cursor
         ]
 
-    async def looked_at(self, erasure: Erasure, now: datetime) -> None:
+    async def looked_at(self, erasure: Erasure, now: datetime, *, is_open: bool) -> None:
         """Look again a while later: a broadcast under way may still write an outcome."""
-        await self._erasures.update_one(
-            {"_id": erasure.pseudonym}, {"$set": {"next_at": now + AGAIN_AFTER}}
-        )
+        change: Document = {"next_at": now + AGAIN_AFTER}
+        if is_open:  # something is paused perhaps; the erasure is remembered as long
+            change["expire_at"] = now + KEPT
+        await self._erasures.update_one({"_id": erasure.pseudonym}, {"$set": change})
 
-    async def apply(self, erasure: Erasure) -> int:
-        """Put the pseudonym into the outcomes of closed broadcasts; returns how many changed.
+    async def apply(self, erasure: Erasure) -> tuple[int, int]:
+        """Put the pseudonym into the outcomes of closed broadcasts.
+
+        Returns how many changed, and how many are left because their broadcast is open.
 
         Counts stay what they are: each page is one transaction. What is still being sent is left
         alone, for its ledger knows people by their openids; so is whatever was begun later, for
@@ -100,64 +104,61 @@ class MongoErasures:
         """
         whose: Document = {"account": erasure.account, "openid": erasure.openid}
         await self._database["digest_items"].delete_many(whose | {"at": {"$lte": erasure.at}})
-        changed, after = 0, ""
+        changed, left, after = 0, 0, ""
         while True:
             cursor = self._database["deliveries"].find(whose | {"_id": {"$gt": after}})
             page = await cursor.sort("_id", ASCENDING).limit(PAGE).to_list()
             if not page:
-                return changed
+                return changed, left
             after = page[-1]["_id"]
-            closed = await self._closed({row["broadcast"] for row in page}, erasure.at)
-            mine = [row for row in page if row["broadcast"] in closed]
-            if mine and await self._rename(mine, erasure.pseudonym):
-                changed += len(mine)
+            earlier = await self._begun_before({row["broadcast"] for row in page}, erasure.at)
+            mine = [row["_id"] for row in page if earlier.get(row["broadcast"]) is False]
+            left += sum(earlier.get(row["broadcast"]) is True for row in page)
+            if mine:
+                changed += await self._rename(mine, erasure)
 
-    async def _closed(self, broadcasts: set[str], before: datetime) -> set[str]:
+    async def _begun_before(self, broadcasts: set[str], moment: datetime) -> dict[str, bool]:
+        """Return those made before the moment, and whether each is still open."""
         cursor = self._database["broadcasts"].find(
-            {
-                "_id": {"$in": list(broadcasts)},
-                "created_at": {"$lte": before},
-                "fanout.open": {"$ne": True},
-            },
-            {"_id": 1},
+            {"_id": {"$in": list(broadcasts)}, "created_at": {"$lte": moment}}, {"fanout.open": 1}
         )
-        return {found["_id"] async for found in cursor}
+        return {found["_id"]: bool(found.get("fanout", {}).get("open")) async for found in cursor}
 
-    async def _rename(self, rows: Sequence[Document], name: OpenId) -> bool:
-        """Write the rows anew under the pseudonym; False when another process just did."""
+    async def _rename(self, ids: Sequence[str], erasure: Erasure) -> int:
+        """Write these outcomes anew under the pseudonym.
+
+        They are read in the transaction: a receipt that comes at this moment, or another process
+        that does the same, makes it begin again.
+        """
+        name, broadcasts = erasure.pseudonym, self._database["broadcasts"]
         deliveries = self._database["deliveries"]
-        renamed = [
-            row | {"_id": delivery_id(BroadcastId(row["broadcast"]), name), "openid": name}
-            for row in rows
-        ]
 
-        async def attempt(session: AsyncClientSession) -> None:
-            ids = [row["_id"] for row in rows]
+        async def attempt(session: AsyncClientSession) -> int:
+            rows = await deliveries.find({"_id": {"$in": ids}}, session=session).to_list()
+            if not rows:
+                return 0
             await deliveries.delete_many({"_id": {"$in": ids}}, session=session)
-            await deliveries.insert_many(renamed, session=session)
-            await self._database["broadcasts"].update_many(
-                {
-                    "_id": {"$in": [row["broadcast"] for row in rows]},
-                    "audience.openids": rows[0]["openid"],
-                },
+            await deliveries.insert_many([_renamed(row, name) for row in rows], session=session)
+            sent: Document = {"_id": {"$in": [row["broadcast"] for row in rows]}}
+            await broadcasts.update_many(
+                sent | {"audience.openids": erasure.openid},
                 {"$set": {"audience.openids.$": name}},
                 session=session,
             )
-            await self._database["broadcasts"].update_many(
-                {
-                    "_id": {"$in": [row["broadcast"] for row in rows]},
-                    "digest.openid": rows[0]["openid"],
-                },
+            await broadcasts.update_many(
+                sent | {"digest.openid": erasure.openid},
                 {"$unset": {"digest.openid": "", "digest.key": ""}},
                 session=session,
             )
+            return len(rows)
 
-        try:
+        with pymongo.timeout(PATIENCE_SECONDS):
             async with self._database.client.start_session() as session:
-                await session.with_transaction(attempt)
-        except DuplicateKeyError:
-            return False
-        return True
+                return await session.with_transaction(attempt)
+
+
+def _renamed(row: Document, name: OpenId) -> Document:
+    return row | {"_id": delivery_id(BroadcastId(row["broadcast"]), name), "openid": name}
 
 
 def pseudonym(fields: FieldCipher, account: AccountId, openid: OpenId) -> OpenId:

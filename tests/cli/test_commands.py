@@ -13,7 +13,8 @@ from storage.mongo.operators import MongoOperators
 COMMANDS = [
     ["serve"], ["demo"], ["sandbox"], ["databases"], ["routes"], ["doctor"],
     ["menu", "publish"], ["menu", "show"], ["admin", "create"], ["apikey", "create"],
-    ["subscribers", "import"], ["subscribers", "export"], ["backup"], ["restore"],
+    ["subscribers", "import"], ["subscribers", "export"], ["subscribers", "history"],
+    ["backup"], ["restore"],
     ["push", "dead"], ["push", "replay"],
 ]  # fmt: skip
 

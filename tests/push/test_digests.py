@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -11,77 +10,15 @@ import pytest
 
 from domain.broadcast import Counts
 from domain.digest import digest_day, next_digest
-from domain.ids import BroadcastId, OpenId, TopicId
-from domain.people import Subscription
-from domain.topic import Mode
+from domain.ids import BroadcastId, OpenId
 from push.digest_cards import summary
-from push.notices import NoticeOrder
 from subscriptions.bindings import BindingService
 from tests.push.conftest import MakeEngine
+from tests.support.notices import FUND, ONE, announce, balance, reader, violation
 from tests.support.platform import ANSWER_LOST, Platform
 from tests.support.push import CITY, Engine, FlowingClock, until
 
-VIOLATION = TopicId("traffic.violation")
-FUND = TopicId("fund.balance")
-NUMBER = "990101199001010019"
-PLATE = "粤B12345"
-ONE = OpenId("oReader0000000000000000001")
 TO_MORNING = timedelta(hours=22, minutes=1)  # from 10:00 to 08:01
-
-
-def violation(event_id: str, plate: str = PLATE, **changes: Any) -> NoticeOrder:
-    plain = NoticeOrder(
-        account=CITY,
-        topic=VIOLATION,
-        subject_kind="vehicle",
-        subject_value=plate,
-        plate_type="02",
-        template="violation_notice",
-        data={
-            "time": "2026-11-24 08:12",
-            "place": "深南大道",
-            "act": "违反禁止标线",
-            "fine": "200元",
-        },
-        event_id=event_id,
-    )
-    return replace(plain, **changes)
-
-
-def balance(event_id: str, **changes: Any) -> NoticeOrder:
-    plain = NoticeOrder(
-        account=CITY,
-        topic=FUND,
-        subject_kind="person",
-        subject_value=NUMBER,
-        template="balance_notice",
-        data={
-            "account": "8812345",
-            "change": "汇缴",
-            "balance": "100元",
-            "time": "2026-11-24 08:00",
-        },
-        event_id=event_id,
-    )
-    return replace(plain, **changes)
-
-
-async def reader(
-    engine: Engine, clock: FlowingClock, openid: OpenId = ONE, mode: Mode = "daily"
-) -> OpenId:
-    """Somebody with a car and a name who follows both topics."""
-    bindings = BindingService(engine.people, clock)
-    await bindings.bind_vehicle(CITY, openid, PLATE, "02", "1234")
-    await bindings.bind_real_name(CITY, openid, "张伟", NUMBER, "test")
-    for topic, subject in ((VIOLATION, "vehicle"), (FUND, "person")):
-        item = Subscription(topic=topic, subject=subject, mode=mode)  # type: ignore[arg-type]
-        await engine.subscriptions.subscribe(CITY, openid, item)
-    return openid
-
-
-async def announce(engine: Engine, *orders: NoticeOrder) -> None:
-    for order in orders:
-        await engine.notices.announce(order, author="test")
 
 
 def cards(platform: Platform, number: int) -> Callable[[], Awaitable[bool]]:

@@ -26,10 +26,12 @@ from push.closing import Closer
 from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
+from push.digest_page import DigestPages
 from push.digests import Digests
 from push.editing import Editing
 from push.fanout import Fanout
 from push.gate import Gate
+from push.history import History
 from push.jobs import Jobs
 from push.links import Links
 from push.lists import Lists
@@ -41,6 +43,7 @@ from push.receipts import Receipts
 from push.recovery import Recovery
 from push.resends import Resends
 from push.results import Results
+from push.retention import Retention
 from push.sender import Pauses, Sender
 from push.worker import Worker
 from storage.mongo.attempts import MongoAttempts
@@ -52,7 +55,9 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
+from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
+from storage.mongo.history import MongoHistory
 from storage.mongo.keys import Marks
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.mass_jobs import MongoMassJobs
@@ -60,6 +65,7 @@ from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.retention import MongoRetention
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.unknowns import MongoUnknowns
@@ -197,6 +203,10 @@ class Engine:
             batch_size=batch_size,
         )
         self.digests = self.new_digests()
+        self.digest_pages = DigestPages(self.cards, self.accounts, self.catalogue)
+        self.history = History(MongoHistory(database), self.digest_items, self.catalogue)
+        self.erasures = MongoErasures(database, fields)
+        self.retention = self.new_retention()
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -284,6 +294,7 @@ class Engine:
             self.attempts,
             self.slots,
             self.mass_jobs,
+            self.erasures,
         ):
             await self.database[store.collection].create_indexes(list(store.indexes))
 
@@ -300,6 +311,10 @@ class Engine:
             self.accounts,
             self.clock,
         )
+
+    def new_retention(self, *, days: int = 395) -> Retention:
+        store = MongoRetention(self.database)
+        return Retention(self.erasures, store, self.clock, history=timedelta(days=days))
 
     def new_worker(self, *, concurrency: int = 4) -> Worker:
         gate = self._gate()

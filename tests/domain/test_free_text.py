@@ -1,0 +1,19 @@
+"""Numbers of persons in free text are masked; other numbers stay readable."""
+
+import pytest
+
+from domain.free_text import mask_numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("请 11010519491231002X 到窗口", "请 1****************X 到窗口"),
+        ("电话13812345678，尽快", "电话138****5678，尽快"),
+        ("单号 110105194912310021 已办结", "单号 110105194912310021 已办结"),  # wrong check digit
+        ("2026年11月24日 08:12，罚款200元", "2026年11月24日 08:12，罚款200元"),
+        ("", ""),
+    ],
+)
+def test_only_numbers_of_persons_are_masked(text: str, masked: str):
+    assert mask_numbers(text) == masked
