@@ -1,6 +1,6 @@
 """The page behind a digest's message (汇总详情): each notice with its fields, masked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.free_text import mask_numbers
 from domain.ids import AccountId, BroadcastId, OpenId
+from domain.ledger import Content
 from domain.masking import AccountNumber
 from push.digest_cards import DigestCards, Entry
 
@@ -78,24 +79,31 @@ class DigestPages:
 
     def _shown(self, account: AccountId, entry: Entry) -> ShownNotice:
         topic = self._catalogue.topics.get(entry.item.topic)
-        names = self._names(account, entry.content.template_id)
         return ShownNotice(
             title=topic.title if topic else "通知",
             at=entry.item.at,
-            fields=tuple(
-                (LABELS.get(names.get(key, ""), ""), _masked(names.get(key, ""), value))
-                for key, value in entry.content.fields.items()
-            ),
+            fields=tuple(self._fields(account, entry.content)),
             url=entry.content.url,
             hotline=topic.hotline if topic else "12345",
         )
 
-    def _names(self, account: AccountId, template_id: str) -> Mapping[str, str]:
+    def _fields(self, account: AccountId, content: Content) -> Iterator[tuple[str, str]]:
+        """Yield labels and values of the message that would have been sent first."""
         settings = self._accounts.get(account)
-        for template in settings.templates.values() if settings else ():
-            if template.id == template_id:
-                return template.fields
-        return {}
+        template_id, values = content.template_id, content.fields
+        if not values and content.notice is not None:
+            template_id, values = content.notice.template_id, content.notice.fields
+        known = (
+            [*settings.templates.values(), *settings.subscription_templates.values()]
+            if settings
+            else []
+        )
+        names = next((each.fields for each in known if each.id == template_id), {})
+        for key, value in values.items():
+            name = names.get(key, "")
+            yield LABELS.get(name, ""), _masked(name, value)
+        if not values:
+            yield "", mask_numbers(content.text)
 
 
 def _masked(name: str, value: str) -> str:

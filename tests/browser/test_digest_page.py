@@ -71,6 +71,20 @@ async def test_large_print_is_large_and_still_fits(page: Page, town: Town, addre
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.browser
+async def test_a_citizen_finds_it_again_in_the_history(
+    page: Page, town: Town, address: str, tmp_path: Path
+):
+    await page.set_viewport_size({"width": 360, "height": 740})
+    answer = await town.says("city", CHEN, "我的通知")
+
+    await page.goto(answer.split('<a href="')[1].split('"')[0])
+
+    await expect(page.get_by_role("heading", level=2)).to_have_text("交通违法提醒 2 条、公积金变动")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await page.screenshot(path=tmp_path / "history.png", full_page=True)
+
+
 def fine(number: int, place: str) -> dict[str, object]:
     return {
         "account": "city",

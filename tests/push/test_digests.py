@@ -230,7 +230,7 @@ async def test_dying_at_any_write_of_a_notice_loses_nobody_and_doubles_nobody(
 ):
     await reader(engine, clock)
     now = await reader(engine, clock, OpenId("oNow00000000000000000000001"), "immediate")
-    _die_once(engine, where, after=after)
+    die_once(engine, where, after=after)
 
     with pytest.raises(ConnectionError):
         await engine.notices.announce(violation("a"), author="test")
@@ -253,7 +253,7 @@ async def test_dying_at_any_write_of_a_digest_loses_nothing_and_doubles_nothing(
     await reader(engine, clock)
     await announce(engine, violation("a"), balance("b"))
     clock.advance(TO_MORNING)
-    _die_once(engine, where, after=after)
+    die_once(engine, where, after=after)
 
     await engine.digests.tick()
     clock.advance(60)
@@ -413,16 +413,25 @@ def test_until_eight_the_digest_day_is_still_yesterday():
     assert digest_day(datetime.fromisoformat("2026-11-25T08:00:00+08:00")).day == 25
 
 
-def _die_once(engine: Engine, where: str, *, after: bool) -> None:
-    """Let a process end just before or just after one write; the next time it works."""
+def die_once(engine: Engine, where: str | None, *, after: bool) -> Callable[[], None]:
+    """Let a process end just before or just after one write; the next time it works.
+
+    Returns what puts the write back if it was never made.
+    """
+    if where is None:
+        return lambda: None
     owner_name, method = where.split(".")
     owner = getattr(engine, owner_name)
     write = getattr(owner, method)
 
-    async def die(*args: Any, **options: Any) -> Any:
+    def restore() -> None:
         setattr(owner, method, write)
+
+    async def die(*args: Any, **options: Any) -> Any:
+        restore()
         if after:
             await write(*args, **options)
         raise ConnectionError("killed")
 
     setattr(owner, method, die)
+    return restore
