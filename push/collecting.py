@@ -14,13 +14,14 @@ notices of a topic go at once. One topic cannot use up another's share, nor one 
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, time
 
 from config.catalogue import Catalogue
 from domain.broadcast import Broadcast
 from domain.clock import Clock, in_beijing
 from domain.digest import Cadence, Item, next_digest
-from domain.ids import OpenId
+from domain.ids import BroadcastId, OpenId
 from domain.schedule import quiet_until
 from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.notices import MongoNotices, Notice
@@ -75,15 +76,18 @@ class Collector:
         )
         return tuple(openid for openid in notice.immediate if openid not in over)
 
-    async def gather(self, digest: Broadcast) -> tuple[OpenId, ...]:
-        """Take what is due for the digest's person; nobody when nothing waits for them."""
-        mark = await self._notices.find_mark(digest.id)
-        if mark is None:
-            return ()
+    async def gather(self, digests: Sequence[Broadcast]) -> dict[BroadcastId, OpenId]:
+        """Take what is due for the digests' people; returns those for whom anything waited."""
+        marks = await self._notices.find_marks([digest.id for digest in digests])
         taken = await self._items.take(
-            digest.id, digest.account, mark.openid, now=self._clock.now(), notice=mark.notice
+            {
+                digest.id: (digest.account, marks[digest.id])
+                for digest in digests
+                if digest.id in marks
+            },
+            now=self._clock.now(),
         )
-        return (mark.openid,) if taken else ()
+        return {digest: marks[digest].openid for digest in taken}
 
     async def _over(self, broadcast: Broadcast, notice: Notice) -> frozenset[OpenId]:
         topic = self._catalogue.topics.get(broadcast.topic)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from config.settings import AccountSettings
@@ -20,17 +20,18 @@ from domain.digest import DigestMark, digest_day, digest_key, next_digest
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId, new_id
 from push.digest_cards import TEMPLATE, DigestCards
 from push.fanout import LEASE, Fanout
-from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
 from storage.mongo.digests import MongoDigests
 from storage.mongo.notices import MongoNotices
 
 log = logging.getLogger(__name__)
 
-SLICE = 200  # people in one tick
+SLICE = 200  # people whose digests are made together
 LOOK = 800  # people among whom a slice is drawn, so that schedulers meet seldom
-AT_ONCE = 16
+LONGEST = 20.0  # seconds of one tick, while there are people to be served
 TOPIC = TopicId("digest")
 TITLE = "通知汇总"
+
+Digest = tuple[Broadcast, DigestMark]
 
 
 class Digests:
@@ -38,7 +39,6 @@ class Digests:
 
     def __init__(
         self,
-        store: MongoBroadcasts,
         notices: MongoNotices,
         items: MongoDigests,
         cards: DigestCards,
@@ -46,7 +46,6 @@ class Digests:
         accounts: Mapping[AccountId, AccountSettings],
         clock: Clock,
     ) -> None:
-        self._store = store
         self._notices = notices
         self._items = items
         self._cards = cards
@@ -56,70 +55,80 @@ class Digests:
         self._owner = f"digests-{secrets.token_hex(6)}"
 
     async def tick(self) -> None:
-        """Make the digests of a slice of the people who are due."""
+        """Make the digests of the people who are due, a slice after another."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST
+        while await self._make_slice() and loop.time() < until:
+            pass
+
+    async def _make_slice(self) -> bool:
+        """Make some digests; False when nobody was due, or somebody else was quicker."""
         now = self._clock.now()
         people = await self._items.due_people(self._accounts.keys(), now, limit=LOOK)
         # drawn, not ranked: chance needs no secrecy here
         mine = random.sample(people, min(SLICE, len(people)))
-        reasons = {account: self._cards.reason_not_to_merge(account) for account, _ in mine}
-        for account, reason in reasons.items():
-            if reason is not None:
-                log.error(
-                    "digest.cannot_merge",
-                    extra={"account": account, "reason": f"{reason}; items go one by one"},
-                )
-        turns = asyncio.Semaphore(AT_ONCE)
+        by_account: dict[AccountId, list[OpenId]] = {}
+        for account, openid in mine:
+            by_account.setdefault(account, []).append(openid)
+        wanted: list[Digest] = []
+        for account, openids in by_account.items():
+            wanted += await self._wanted(account, openids, now)
+        made = await self._notices.add_digests(wanted, owner=self._owner, until=now + LEASE)
+        if made:
+            await self._fanout.expand_digests(made, owner=self._owner)
+        theirs = {digest.id for digest in made}
+        await self._put_off([digest for digest in wanted if digest[0].id not in theirs], now)
+        return bool(made)
 
-        async def begin(account: AccountId, openid: OpenId) -> None:
-            async with turns:
-                await self._begin(account, openid, now, merged=reasons[account] is None)
-
-        done = await asyncio.gather(*(begin(*person) for person in mine), return_exceptions=True)
-        for error in done:
-            if isinstance(error, Exception):  # what it did not finish is found by the next tick
-                log.error("digest.failed", exc_info=error)
-
-    async def _begin(
-        self, account: AccountId, openid: OpenId, now: datetime, *, merged: bool
-    ) -> None:
+    async def _wanted(
+        self, account: AccountId, openids: Sequence[OpenId], now: datetime
+    ) -> list[Digest]:
+        """Return one digest for each, or one for each item when they cannot be merged."""
         day = digest_day(now)
-        if merged:
-            await self._make(
-                account, DigestMark(key=digest_key(account, openid, day), openid=openid)
+        reason = self._cards.reason_not_to_merge(account)
+        if reason is None:
+            marks = [
+                DigestMark(key=digest_key(account, openid, day), openid=openid)
+                for openid in openids
+            ]
+        else:
+            log.error(
+                "digest.cannot_merge",
+                extra={"account": account, "reason": f"{reason}; items go one by one"},
             )
-            return
-        for item in await self._items.list_due(account, openid, now):
-            key = digest_key(account, openid, day, item.notice)
-            await self._make(account, DigestMark(key=key, openid=openid, notice=item.notice))
+            marks = [
+                DigestMark(
+                    key=digest_key(account, item.openid, day, item.notice),
+                    openid=item.openid,
+                    notice=item.notice,
+                )
+                for item in await self._items.list_due(account, openids, now)
+            ]
+        return [(_digest(account, mark, now), mark) for mark in marks]
 
-    async def _make(self, account: AccountId, mark: DigestMark) -> None:
-        now = self._clock.now()
-        digest = Broadcast(
-            id=BroadcastId(new_id("dg")),
-            account=account,
-            kind="digest",
-            title=TITLE,
-            topic=TOPIC,
-            audience=Audience(openids=(mark.openid,)),
-            template=TEMPLATE,
-            data={},
-            state="sending",
-            created_at=now,
-            started_at=now,
-            author="digest",
-        )
-        try:
-            await self._store.add(digest, mark=mark, fanout=(self._owner, now + LEASE))
-        except AlreadyThere:
-            await self._too_late(account, mark, now)
-            return
-        await self._fanout.expand(digest, owner=self._owner)
-
-    async def _too_late(self, account: AccountId, mark: DigestMark, now: datetime) -> None:
-        """Leave it to the digest that is there, or to the next one if that is complete."""
-        if mark.notice is not None or not await self._notices.is_gathered(mark.key):
-            return
+    async def _put_off(self, taken: Sequence[Digest], now: datetime) -> None:
+        """Leave people to the digest that is there, or to the next one if that is complete."""
+        done = await self._notices.gathered([mark.key for _, mark in taken]) if taken else set()
         until = next_digest(now, "daily")
-        moved = await self._items.put_off(account, mark.openid, now=now, until=until)
-        if moved:
-            log.info("digest.put_off", extra={"items": moved, "until": until})
+        for digest, mark in taken:
+            if mark.notice is None and mark.key in done:
+                moved = await self._items.put_off(digest.account, mark.openid, now=now, until=until)
+                if moved:
+                    log.info("digest.put_off", extra={"items": moved, "until": until})
+
+
+def _digest(account: AccountId, mark: DigestMark, now: datetime) -> Broadcast:
+    return Broadcast(
+        id=BroadcastId(new_id("dg")),
+        account=account,
+        kind="digest",
+        title=TITLE,
+        topic=TOPIC,
+        audience=Audience(openids=(mark.openid,)),
+        template=TEMPLATE,
+        data={},
+        state="sending",
+        created_at=now,
+        started_at=now,
+        author="digest",
+    )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from domain import mass
-from domain.broadcast import Broadcast
+from domain.broadcast import Broadcast, Priority
 from domain.clock import Clock
 from domain.ids import OpenId
 from domain.ledger import NewBatch
@@ -77,6 +77,26 @@ class Fanout:
         totals = await self._ledger.totals(broadcast.id)
         return await self._store.end_fanout(broadcast.id, owner=owner, people=totals.people)
 
+    async def expand_digests(self, digests: Sequence[Broadcast], *, owner: str) -> None:
+        """Expand digests that were just made, in a few writes for all of them."""
+        found = await self._collector.gather(digests)
+        now = self._clock.now()
+        batches = [
+            self._batch(digest, 0, (found[digest.id],), cursor="", due_at=now)
+            for digest in digests
+            if digest.id in found
+        ]
+        try:
+            await self._ledger.add(batches)
+        except SeqTaken:  # some were taken over by another process: each for itself
+            for digest in digests:
+                await self.expand(digest, owner=owner)
+            return
+        await self._ring_for(batches)
+        empty = [digest.id for digest in digests if digest.id not in found]
+        await self._notices.end_fanouts(found.keys(), owner=owner, people=1)
+        await self._notices.end_fanouts(empty, owner=owner, people=0)
+
     async def _expand_audience(self, broadcast: Broadcast, owner: str) -> bool:
         people = self._source(broadcast)
         found = await people.upper_bound(broadcast.account, broadcast.audience)
@@ -123,7 +143,8 @@ class Fanout:
         """Write the one person it is for, once their items are taken."""
         if not await self._keep(broadcast, owner):
             return False
-        await self._write_people(broadcast, await self._collector.gather(broadcast))
+        found = await self._collector.gather([broadcast])
+        await self._write_people(broadcast, tuple(found.values()))
         return True
 
     async def _write_people(self, broadcast: Broadcast, people: Sequence[OpenId]) -> None:
@@ -143,15 +164,20 @@ class Fanout:
             await self._ledger.add(batches)
         except SeqTaken:
             return  # written before a crash, or by another process: the ledger knows better
+        await self._ring_for(batches)
+
+    async def _ring_for(self, batches: Sequence[NewBatch]) -> None:
+        """Ring for batches that were just written, the digests of a slice together."""
         now = self._clock.now()
-        due = [batch.id for batch in batches if batch.due_at <= now]
-        try:
-            await self._ring.add(queue_for(broadcast), broadcast.priority, due)
-        except StoreAway as error:
-            log.warning(
-                "ring.away",
-                extra={"broadcast": broadcast.id, "reason": f"{error}; the sweep rings"},
-            )
+        due: dict[tuple[str, Priority], list[str]] = {}
+        for batch in batches:
+            if batch.due_at <= now:
+                due.setdefault((batch.queue, batch.priority), []).append(batch.id)
+        for (queue, priority), ids in due.items():
+            try:
+                await self._ring.add(queue, priority, ids)
+            except StoreAway as error:
+                log.warning("ring.away", extra={"queue": queue, "reason": f"{error}; swept later"})
 
     async def _keep(self, broadcast: Broadcast, owner: str) -> bool:
         return await self._store.keep_fanout(

@@ -178,7 +178,6 @@ def make_digests(ctx: AppContext) -> Digests:
     """Put together what makes digests."""
     stores = ctx.stores
     return Digests(
-        stores.broadcasts,
         stores.notices,
         stores.digests,
         ctx.digest_cards,

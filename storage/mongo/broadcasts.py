@@ -16,7 +16,6 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.broadcast import Broadcast, BroadcastState
 from domain.content import content_from, content_parts
-from domain.digest import DigestMark
 from domain.ids import AccountId, BroadcastId, TopicId
 from domain.ledger import Content, Totals
 from storage.mongo.broadcast_papers import (
@@ -24,11 +23,11 @@ from storage.mongo.broadcast_papers import (
     broadcast_from,
     totals_document,
 )
-from storage.mongo.notices import Notice, digest_document, notice_document
+from storage.mongo.notices import Notice, notice_document
 from storage.mongo.schedule_papers import of_revision
 
 Document = dict[str, Any]
-Clash = Literal["idempotency_key", "occurrence", "event", "digest"]
+Clash = Literal["idempotency_key", "occurrence", "event"]
 
 
 class AlreadyThere(Exception):
@@ -137,7 +136,6 @@ class MongoBroadcasts:
         content: Content | None = None,
         idempotency: tuple[str, str] | None = None,
         notice: Notice | None = None,
-        mark: DigestMark | None = None,
         fanout: tuple[str, datetime] | None = None,
         reserved: int | None = None,
     ) -> None:
@@ -154,8 +152,6 @@ class MongoBroadcasts:
             document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
         if notice is not None:
             document["notice"] = notice_document(notice)
-        if mark is not None:
-            document["digest"] = digest_document(mark)
         if reserved is not None:
             document["reserved"] = reserved
         if fanout is not None:
@@ -446,8 +442,6 @@ def _clash(error: DuplicateKeyError) -> Clash:
         return "idempotency_key"
     if "notice.event_id" in pattern:
         return "event"
-    if "digest.key" in pattern:
-        return "digest"
     if "planned_at" in pattern or "_id" in pattern:  # an occurrence is unique in two ways
         return "occurrence"
     raise error

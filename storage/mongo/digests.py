@@ -5,15 +5,15 @@ digest takes it, in one update; from then on it is kept for thirty days for its 
 at. Its content is the notice's sealed content: encrypted before it comes here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateMany
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from domain.digest import Item
+from domain.digest import DigestMark, Item
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 
 Document = dict[str, Any]
@@ -83,10 +83,17 @@ class MongoDigests:
             (AccountId(row["_id"]["account"]), OpenId(row["_id"]["openid"])) async for row in cursor
         ]
 
-    async def list_due(self, account: AccountId, openid: OpenId, now: datetime) -> list[Item]:
-        """Return what waits for a person and is due."""
-        cursor = self._items.find(_due(account, openid, now)).sort("at", ASCENDING)
-        return [_item(found) async for found in cursor]
+    async def list_due(
+        self, account: AccountId, openids: Collection[OpenId], now: datetime
+    ) -> list[Item]:
+        """Return what waits for these people and is due."""
+        query = {
+            "account": account,
+            "openid": {"$in": list(openids)},
+            "state": "waiting",
+            "due_at": {"$lte": now},
+        }
+        return [_item(found) async for found in self._items.find(query).sort("at", ASCENDING)]
 
     async def count_waiting(self, account: AccountId, openid: OpenId) -> int:
         """Count what waits for a person, due or not."""
@@ -95,24 +102,27 @@ class MongoDigests:
         )
 
     async def take(
-        self,
-        digest: BroadcastId,
-        account: AccountId,
-        openid: OpenId,
-        *,
-        now: datetime,
-        notice: BroadcastId | None = None,
-    ) -> int:
-        """Give everything due to a digest and return how much it has; repeating adds nothing.
+        self, digests: Mapping[BroadcastId, tuple[AccountId, DigestMark]], *, now: datetime
+    ) -> set[BroadcastId]:
+        """Give everything due to the digests of its people; returns which have anything at all.
 
-        Each item goes to one digest only, whoever else takes at the same moment.
+        Each item goes to one digest only, whoever else takes at the same moment; repeating adds
+        nothing.
         """
-        only: Document = {"notice": notice} if notice else {}
-        await self._items.update_many(
-            _due(account, openid, now) | only,
-            {"$set": {"state": "taken", "digest": digest, "expire_at": now + KEPT}},
+        if not digests:
+            return set()
+        await self._items.bulk_write(
+            [
+                UpdateMany(
+                    _due(account, mark.openid, now)
+                    | ({"notice": mark.notice} if mark.notice else {}),
+                    {"$set": {"state": "taken", "digest": digest, "expire_at": now + KEPT}},
+                )
+                for digest, (account, mark) in digests.items()
+            ],
+            ordered=False,
         )
-        return await self._items.count_documents({"digest": digest})
+        return set(await self._items.distinct("digest", {"digest": {"$in": list(digests)}}))
 
     async def put_off(
         self, account: AccountId, openid: OpenId, *, now: datetime, until: datetime

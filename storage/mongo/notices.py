@@ -4,17 +4,22 @@ They stand in `broadcasts`: a notice with the people it found, a digest with the
 it the only one of its person and day. Both are written in the same insert as the broadcast.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
+from domain.broadcast import Broadcast
 from domain.digest import DigestMark
 from domain.ids import BroadcastId, OpenId, TopicId
+from storage.mongo.broadcast_papers import broadcast_document
 
 Document = dict[str, Any]
 COLLECTION = "broadcasts"
+DUPLICATE = 11000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +84,58 @@ class MongoNotices:
 
     # --- digests --------------------------------------------------------------------------
 
-    async def find_mark(self, broadcast_id: BroadcastId) -> DigestMark | None:
-        """Return whose digest it is; None once that is no longer kept."""
-        found = await self._broadcasts.find_one({"_id": broadcast_id}, {"digest": 1})
-        part = found.get("digest") if found else None
-        if part is None or "key" not in part:
-            return None
-        return DigestMark(key=part["key"], openid=part["openid"], notice=part.get("notice"))
-
-    async def is_gathered(self, key: str) -> bool:
-        """Whether the digest with this key has taken everything it will take."""
-        found = await self._broadcasts.find_one(
-            {"digest.key": key, "fanout.done": {"$exists": True}}, {"_id": 1}
+    async def find_marks(self, ids: Collection[BroadcastId]) -> dict[BroadcastId, DigestMark]:
+        """Return whose digests they are; some may no longer be kept."""
+        cursor = self._broadcasts.find(
+            {"_id": {"$in": list(ids)}, "digest.key": {"$exists": True}}, {"digest": 1}
         )
-        return found is not None
+        return {BroadcastId(found["_id"]): _mark(found["digest"]) async for found in cursor}
+
+    async def add_digests(
+        self, digests: Sequence[tuple[Broadcast, DigestMark]], *, owner: str, until: datetime
+    ) -> list[Broadcast]:
+        """Insert those whose key is free, claimed for expansion, and return them."""
+        documents = [
+            broadcast_document(digest)
+            | {
+                "digest": digest_document(mark),
+                "fanout": {"open": True, "owner": owner, "until": until},
+            }
+            for digest, mark in digests
+        ]
+        taken: set[int] = set()
+        if documents:
+            try:
+                await self._broadcasts.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                details = error.details or {}
+                problems = details.get("writeErrors", [])
+                if details.get("writeConcernErrors") or any(
+                    problem["code"] != DUPLICATE for problem in problems
+                ):
+                    raise
+                taken = {problem["index"] for problem in problems}
+        return [digest for number, (digest, _) in enumerate(digests) if number not in taken]
+
+    async def gathered(self, keys: Collection[str]) -> set[str]:
+        """Return the keys of digests that have taken everything they will take."""
+        cursor = self._broadcasts.find(
+            {"digest.key": {"$in": list(keys)}, "fanout.done": {"$exists": True}},
+            {"digest.key": 1},
+        )
+        return {found["digest"]["key"] async for found in cursor}
+
+    async def end_fanouts(self, ids: Collection[BroadcastId], *, owner: str, people: int) -> None:
+        """Say of many broadcasts that the ledger holds everybody, and how many each has."""
+        if ids:
+            await self._broadcasts.update_many(
+                {
+                    "_id": {"$in": list(ids)},
+                    "fanout.owner": owner,
+                    "fanout.done": {"$exists": False},
+                },
+                {"$set": {"fanout.done": people}},
+            )
 
     async def outline(self, broadcast_id: BroadcastId, outline: Outline) -> None:
         """Keep what the digest is made of at the moment it is sent; the last time counts."""
@@ -125,6 +168,10 @@ def digest_document(mark: DigestMark) -> Document:
     if mark.notice is not None:
         document["notice"] = mark.notice
     return document
+
+
+def _mark(part: Mapping[str, Any]) -> DigestMark:
+    return DigestMark(key=part["key"], openid=part["openid"], notice=part.get("notice"))
 
 
 def outline_from(part: Mapping[str, Any]) -> Outline:

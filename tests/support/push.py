@@ -303,7 +303,6 @@ class Engine:
 
     def new_digests(self) -> Digests:
         return Digests(
-            self.store,
             self.notice_store,
             self.digest_items,
             self.cards,
