@@ -203,10 +203,7 @@ class Engine:
             batch_size=batch_size,
         )
         self.digests = self.new_digests()
-        self.digest_pages = DigestPages(self.cards, self.accounts, self.catalogue)
-        self.history = History(MongoHistory(database), self.digest_items, self.catalogue)
-        self.erasures = MongoErasures(database, fields)
-        self.retention = self.new_retention()
+        self._add_history(fields)
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -279,6 +276,12 @@ class Engine:
             self.receipts,
             clock,
         )
+
+    def _add_history(self, fields: FieldCipher) -> None:
+        self.digest_pages = DigestPages(self.cards, self.accounts, self.catalogue)
+        self.history = History(MongoHistory(self.database), self.digest_items, self.catalogue)
+        self.erasures = MongoErasures(self.database, fields)
+        self.retention = self.new_retention()
 
     async def create_indexes(self) -> None:
         await self.ledger.create_indexes()
