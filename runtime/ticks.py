@@ -29,6 +29,9 @@ async def ticking(ticks: Mapping[str, tuple[Tick, timedelta]]) -> AsyncIterator[
             running.add(task)
             try:
                 await tick()
+            except asyncio.CancelledError:
+                if not closing:
+                    raise  # otherwise it was us, below: no error of the tick
             finally:
                 running.discard(task)
 
