@@ -24,11 +24,13 @@ from domain.people import Subject
 from push.notices import NoticeOrder
 from push.triggers.ports import Outcome, Visit
 from push.triggers.reading import read_pages
+from push.triggers.together import each
 from push.triggers.wording import fit
 
 TEMPLATE = "balance_notice"
 FRESH = timedelta(days=3)
 PAGES = 5
+AT_ONCE = 8
 MEDICAL_WORDS = "你有一条新的医保记录"  # domain.md 2.2: never more than this
 HIDDEN = "请点开查看"
 _SOCIAL_WORDS: Mapping[str, str] = {
@@ -119,14 +121,12 @@ class BalanceTrigger:
         fresh = [booking for booking in bookings if booking.at > visit.now - FRESH]
         subjects = {_subject(booking) for booking in fresh}
         bound = await self._holders.bound(visit.account, self._wording.topic, list(subjects))
-        told: set[str] = set()
-        for booking in fresh:
-            if _subject(booking) not in bound:
-                continue
-            event = self._event(booking)
-            if event not in told:
-                told.add(event)
-                await visit.emit.notice(self._order(visit, booking, event))
+        events = {self._event(one): one for one in fresh if _subject(one) in bound}
+
+        async def tell(event: str) -> None:
+            await visit.emit.notice(self._order(visit, events[event], event))
+
+        await each(events, tell, at_once=AT_ONCE)
 
     def _order(self, visit: Visit, booking: Booking, event: str) -> NoticeOrder:
         return NoticeOrder(

@@ -11,7 +11,6 @@ with the next day's. What is about to be told is written down first, so that a c
 telling and noting neither doubles nor loses it. Plates and record numbers are only kept hashed.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from push.notices import NoticeOrder
 from push.ports import People
 from push.triggers.ports import Cursor, Outcome, Visit
 from push.triggers.spread import next_on_grid
+from push.triggers.together import each
 from push.triggers.wording import THING, fit, listed
 from storage.mongo.triggers import Item, MongoTriggerItems
 from storage.mongo.vehicle_watch import MongoVehicleWatch, Pending, Watch
@@ -102,12 +102,11 @@ class ViolationTrigger:
         """Sweep a slice of the followers, then look after the vehicles whose time has come."""
         await self._sweep(visit)
         look = _Look(left=self._looks, until=time.monotonic() + SECONDS)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
-                    group.create_task(self._keep_looking(visit, look))
-        except ExceptionGroup as errors:  # the engine knows them by their kind
-            raise errors.exceptions[0] from errors
+
+        async def keep_looking(_: int) -> None:
+            await self._keep_looking(visit, look)
+
+        await each(range(AT_ONCE), keep_looking, at_once=AT_ONCE)
         if look.failures >= PATIENCE and look.error is not None:
             raise look.error
         return Outcome(cursor=Cursor(), seen=look.seen, more=look.left <= 0)

@@ -37,15 +37,17 @@ class MongoHolders:
                 "account": account,
                 "following": True,
                 "reachable": True,
+                # the topic is compared below: as a second condition on the same index it
+                # may be taken for the first, and every follower of the topic be looked at
                 "keys": {"$in": list(keys)},
-                "$and": [{"keys": topic_key(topic)}],
             },
             {"keys": 1},
             hint="audience",
         )
         found: set[Subject] = set()
         async for document in cursor:
-            found.update(keys[key] for key in document["keys"] if key in keys)
+            if topic_key(topic) in document["keys"]:
+                found.update(keys[key] for key in document["keys"] if key in keys)
         return found
 
     def blind(self, kind: str, value: str) -> str:

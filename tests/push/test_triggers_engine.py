@@ -11,6 +11,7 @@ from domain.errors import DepartmentTimeout
 from push.triggers.engine import LEASE
 from push.triggers.ports import Cursor, Outcome
 from push.triggers.spread import backoff, next_on_grid
+from push.triggers.together import each
 from tests.support.push import CITY, WATER, order
 from tests.support.triggers import Desk, ScriptedTrigger, say
 
@@ -353,3 +354,19 @@ async def test_each_account_has_a_row_of_its_own(desk):
     await desk.run(desk.new(trigger))
 
     assert [visit.account for visit in trigger.visits] == [CITY]
+
+
+async def test_of_things_done_together_the_first_error_is_the_error():
+    done: list[int] = []
+
+    async def do(number: int) -> None:
+        if number == 3:
+            raise DepartmentTimeout("供水部门", "away")
+        done.append(number)
+
+    with pytest.raises(DepartmentTimeout):
+        await each(range(100), do, at_once=2)
+    assert set(done) >= {0, 1, 2}
+
+    await each(range(4, 8), do, at_once=20)
+    assert {4, 5, 6, 7} <= set(done)
