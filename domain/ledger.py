@@ -91,6 +91,7 @@ class Batch:
     rank: Rank = "bulk"
     lost: bool = False  # somebody else has it now: write nothing, send nothing
     msgids: list[str] = field(default_factory=list)  # sent in this lease: receipts may be waiting
+    nameless: list[str] = field(default_factory=list)  # the same, deliveries without a message id
 
     def is_held(self, now: datetime) -> bool:
         """Whether this worker may still act on the batch."""

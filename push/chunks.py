@@ -20,7 +20,7 @@ from domain.clock import Clock
 from domain.delivery import Outcome
 from domain.errors import TemporaryDeliveryError
 from domain.ids import AccountId, OpenId
-from domain.ledger import Batch, Chunk, Delivery, tally
+from domain.ledger import Batch, Chunk, Delivery, delivery_id, tally
 from push.channels.base import One
 from push.channels.ways import Ways
 from push.gate import Gate, Verdict
@@ -125,6 +125,8 @@ class Chunks:
         """Join receipts that came before the deliveries of this lease were written."""
         await self._receipts.catch_up(batch.account, batch.msgids)
         batch.msgids.clear()
+        await self._receipts.catch_up_nameless(batch.nameless)
+        batch.nameless.clear()
 
     # --- the two kinds of pass ------------------------------------------------------------
 
@@ -327,6 +329,12 @@ class Chunks:
             batch.account, broadcast.id, broadcast.parent, deliveries
         )
         batch.msgids += [delivery.msgid for delivery in deliveries if delivery.msgid is not None]
+        if job.content.notice is not None:
+            batch.nameless += [
+                delivery_id(broadcast.id, delivery.openid)
+                for delivery in deliveries
+                if delivery.channel == "subscription"
+            ]
         if fresh:
             return [delivery.state for delivery in deliveries]
         people = [delivery.openid for delivery in deliveries]

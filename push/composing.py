@@ -45,10 +45,10 @@ def compose(
     template_id, fields = "", dict[str, str]()
     notice: SubscriptionNotice | None = None
     text = ""
-    if "template" in usable:
+    if template in account.templates:  # digests show these fields, whatever the channels
         template_id = account.templates[template].id
         fields, more = _fill(template, account.templates[template].fields, data)
-        faults += more
+        faults += more if "template" in usable else []
     if "subscription" in usable:
         mapped = account.subscription_templates[template]
         filled, more = _fill(template, mapped.fields, data)

@@ -64,6 +64,13 @@ class Receipts:
         for receipt in await self._receipts.list_for(account, msgids):
             await self._join(receipt)
 
+    async def catch_up_nameless(self, deliveries: Sequence[str]) -> None:
+        """The same for sends whose answer told no message id."""
+        if not deliveries:
+            return
+        for receipt in await self._receipts.list_named(deliveries):
+            await self._join(receipt)
+
     async def sweep(self, now: datetime) -> int:
         """Join what a crash between writing and catching up has left; returns how many."""
         joined = 0

@@ -185,6 +185,11 @@ class MongoReceipts:
     indexes = (
         IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),
         IndexModel([("at", ASCENDING)], name="waiting", partialFilterExpression={"applied": False}),
+        IndexModel(
+            [("delivery", ASCENDING)],
+            name="named",
+            partialFilterExpression={"delivery": {"$exists": True}},
+        ),
     )
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
@@ -219,6 +224,11 @@ class MongoReceipts:
         """Return receipts that came before their deliveries were written."""
         ids = [_receipt_id(account, msgid) for msgid in msgids]
         cursor = self._receipts.find({"_id": {"$in": ids}, "applied": False})
+        return [_receipt(found) async for found in cursor]
+
+    async def list_named(self, deliveries: Collection[str]) -> list[Receipt]:
+        """Return the same for receipts that name their delivery."""
+        cursor = self._receipts.find({"delivery": {"$in": list(deliveries)}, "applied": False})
         return [_receipt(found) async for found in cursor]
 
     async def list_waiting(

@@ -46,6 +46,7 @@ class MongoDeliveryLists:
                 errcode=found.get("errcode"),
                 reason=found.get("reason", ""),
                 msgid=found.get("msgid"),
+                channel=found.get("channel"),
             )
             async for found in cursor
         ]

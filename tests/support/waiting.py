@@ -8,12 +8,14 @@ from tests.support.town import Town
 LONGEST = 20.0
 
 
-async def delivered(town: Town, broadcast: str, headers: Mapping[str, str]) -> dict[str, int]:
-    """Return a broadcast's counts once it is finished and the platform's receipt is in."""
+async def delivered(
+    town: Town, broadcast: str, headers: Mapping[str, str], *, at_least: int = 1
+) -> dict[str, int]:
+    """Return a broadcast's counts once it is finished and so many receipts are in."""
     async with asyncio.timeout(LONGEST):
         while True:
             report = await town.get(f"broadcasts/{broadcast}", headers)
-            if report["state"] == "finished" and report["counts"]["delivered"]:
+            if report["state"] == "finished" and report["counts"]["delivered"] >= at_least:
                 return dict(report["counts"])
             await asyncio.sleep(0.1)
 

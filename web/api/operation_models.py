@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.broadcast import Broadcast, BroadcastState
+from domain.channel import ChannelName
 from domain.clock import in_beijing
 from domain.dead import DeadBatch
 from domain.delivery import Outcome
@@ -111,6 +112,9 @@ class Recipient(BaseModel):
     at: AwareDatetime
     errcode: int | None = Field(description="微信错误码 / WeChat's error code")
     reason: str
+    channel: ChannelName | None = Field(
+        description="发送渠道；跳过的人可能没有 / the channel; whoever was skipped may have none"
+    )
 
     @classmethod
     def of(cls, delivery: Delivery, *, whole: bool) -> "Recipient":
@@ -121,6 +125,7 @@ class Recipient(BaseModel):
             at=in_beijing(delivery.at),
             errcode=delivery.errcode,
             reason=delivery.reason,
+            channel=delivery.channel,
         )
 
 
