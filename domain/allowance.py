@@ -10,6 +10,7 @@ from datetime import datetime
 from domain.clock import in_beijing
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 10, 1_000
+NORMAL_SHARE, URGENT_SHARE = 0.95, 1.0  # of the day's quota, by what is not urgent and by all
 UNDER_WAY = 500  # sends that we have counted and the platform has not seen yet
 
 

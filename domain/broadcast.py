@@ -110,6 +110,7 @@ class Broadcast:
     since: datetime | None = None  # a plan: planned times after this count
     revision: int = 1  # counts up with every edit; an approval is of one revision
     resend_of: BroadcastId | None = None  # the broadcast whose failures this one repeats
+    test_of: BroadcastId | None = None  # the broadcast that this one tries out (测试发送)
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -1,6 +1,8 @@
 """The frozen content of a message as plain values, for documents and for sealing."""
 
+import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from domain.channel import TEMPLATE_ONLY, SubscriptionNotice
@@ -24,6 +26,12 @@ def content_parts(content: Content) -> dict[str, Any]:
             "fields": dict(content.notice.fields),
         }
     return parts
+
+
+def content_digest(content: Content) -> str:
+    """Return a digest that two messages share when their readers would see the same."""
+    text = json.dumps(content_parts(content), sort_keys=True, ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()
 
 
 def content_from(parts: Mapping[str, Any]) -> Content:

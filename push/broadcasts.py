@@ -126,6 +126,7 @@ class Broadcasts:
                 broadcast,
                 content=content if publish else None,
                 idempotency=(order.idempotency_key, digest) if order.idempotency_key else None,
+                reserved=await self._expected(broadcast) if publish else None,
             )
         except AlreadyThere:  # the same key at the same moment
             again = await self._first_answer(order.account, order.idempotency_key or "", digest)
@@ -163,6 +164,7 @@ class Broadcasts:
             revision=revision,
             since=times.since,
             due_at=times.due_at,
+            reserved=await self._expected(broadcast),
         )
         return self._moved(moved, broadcast, "scheduled")
 
@@ -309,6 +311,12 @@ class Broadcasts:
         if broadcast.cron:
             return await self._deliveries.count_delivered_of_plan(broadcast.id)
         return await self._deliveries.count_delivered(broadcast.id)
+
+    async def _expected(self, broadcast: Broadcast) -> int | None:
+        """Return how many people's share of the day is reserved; a plan reserves none."""
+        if broadcast.cron:
+            return None
+        return await self._people.count(broadcast.account, broadcast.audience)
 
     async def _first_answer(self, account: AccountId, key: str, digest: str) -> Accepted | None:
         first = await self._store.find_first_answer(account, key)

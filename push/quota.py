@@ -10,10 +10,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from domain.allowance import PlatformQuota, day_number, quota_of_the_day
+from domain.allowance import (
+    NORMAL_SHARE,
+    URGENT_SHARE,
+    PlatformQuota,
+    day_number,
+    quota_of_the_day,
+)
+from domain.broadcast import Priority
 from domain.clock import Clock
 from domain.delivery import SendFailed
 from domain.ids import AccountId
@@ -38,17 +45,24 @@ class QuotaSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
-    """An account's day so far. `limit` and `left` are None when no quota is known."""
+class Day:
+    """An account's day. `limit` is None when no quota is known."""
 
     limit: int | None
     used: int
     reserved: int
 
-    @property
-    def left(self) -> int | None:
-        """What neither was used nor is reserved."""
-        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+    def open_to(self, priority: Priority) -> int | None:
+        """Return what this priority may still use; some of the day is kept back for urgent."""
+        if self.limit is None:
+            return None
+        share = URGENT_SHARE if priority == "urgent" else NORMAL_SHARE
+        return max(0, int(self.limit * share) - self.used)
+
+    def left_for(self, priority: Priority) -> int | None:
+        """Return what of that is not reserved."""
+        still_open = self.open_to(priority)
+        return None if still_open is None else max(0, still_open - self.reserved)
 
 
 class Quotas:
@@ -103,13 +117,15 @@ class Quotas:
             extra={"account": account, "quota": own, "used": said.used, "rate": said.per_second},
         )
 
-    async def today(self, account: AccountId) -> Today:
-        """Return the account's day so far."""
-        day = day_number(self._clock.now())
-        return Today(
-            limit=await self._store.quota(account, day),
-            used=await self._used(account, day),
-            reserved=await self._reserved(account),
+    async def day(self, account: AccountId, moment: datetime) -> Day:
+        """Return the account's day in which that moment lies, today's as far as it has come."""
+        now = self._clock.now()
+        is_today = moment < next_midnight(now)
+        number = day_number(now if is_today else moment)
+        return Day(
+            limit=await self._store.quota(account, number),
+            used=await self._used(account, number) if is_today else 0,
+            reserved=await self._reserved(account, None if is_today else moment),
         )
 
     async def _used(self, account: AccountId, day: int) -> int:
@@ -121,10 +137,12 @@ class Quotas:
             return granted
         return granted if pace.used is None else min(granted, pace.used)
 
-    async def _reserved(self, account: AccountId) -> int:
+    async def _reserved(self, account: AccountId, moment: datetime | None) -> int:
+        """Count whom broadcasts will still reach: today, or on the day of that moment."""
+        before = next_midnight(moment or self._clock.now())
+        since = before - timedelta(days=1) if moment else None
         reserved = 0
-        before = next_midnight(self._clock.now())
-        for plan in await self._broadcasts.list_reserving(account, before):
+        for plan in await self._broadcasts.list_reserving(account, since=since, before=before):
             done = (await self._ledger.totals(plan.id)).concluded if plan.has_begun else 0
             reserved += max(0, plan.people - done)
         return reserved

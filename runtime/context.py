@@ -33,10 +33,12 @@ from push.history import History
 from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
+from push.preview import Previews
 from push.quota import Quotas
 from push.receipts import Receipts
 from push.resends import Resends
 from push.results import Results
+from push.trials import Trials
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
@@ -79,6 +81,8 @@ class AppContext:
     links: Links
     receipts: Receipts
     quotas: Quotas
+    previews: Previews
+    trials: Trials
     api_keys: MongoApiKeys
     departments: Departments
     feeds: Feeds
@@ -109,6 +113,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         subscriptions = Subscriptions(stores.people)
         audiences = Audiences(stores.audiences)
         bindings = BindingService(stores.people, clock)
+        quotas = Quotas(
+            stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
+        )
         receipts = Receipts(
             stores.deliveries, stores.receipts, subscriptions, clock, stores.unknowns
         )
@@ -232,9 +239,19 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
             receipts=receipts,
-            quotas=Quotas(
-                stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
+            quotas=quotas,
+            previews=Previews(
+                stores.broadcasts,
+                audiences,
+                quotas,
+                stores.limiter,
+                accounts,
+                catalogue,
+                clock,
+                per_second=settings.push.per_second,
+                quiet_hours=settings.push.quiet_hours,
             ),
+            trials=Trials(stores.broadcasts, accounts, catalogue, clock),
             api_keys=stores.api_keys,
             departments=departments,
             feeds=open_feeds(http, settings.departments, clock),

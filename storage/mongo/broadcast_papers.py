@@ -45,6 +45,8 @@ def broadcast_document(broadcast: Broadcast) -> Document:
     }
     if broadcast.channel is not None:
         document["channel"] = broadcast.channel
+    if broadcast.test_of is not None:
+        document["test_of"] = broadcast.test_of
     if broadcast.parent is not None:
         document |= {"parent": broadcast.parent, "planned_at": broadcast.planned_at}
     return document
@@ -53,7 +55,7 @@ def broadcast_document(broadcast: Broadcast) -> Document:
 def broadcast_from(document: Document) -> Broadcast:
     """Read a broadcast; what an older version did not write has its default."""
     audience = document["audience"]
-    parent = document.get("parent")
+    parent, test_of = document.get("parent"), document.get("test_of")
     return Broadcast(
         id=BroadcastId(document["_id"]),
         account=AccountId(document["account"]),
@@ -85,6 +87,7 @@ def broadcast_from(document: Document) -> Broadcast:
         author=document["author"],
         reason=document["reason"],
         channel=document.get("channel"),
+        test_of=BroadcastId(test_of) if test_of else None,
         **schedule_fields(document),
     )
 

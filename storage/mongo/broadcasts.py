@@ -15,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from domain.broadcast import Broadcast, BroadcastState
-from domain.content import content_from, content_parts
+from domain.content import content_digest, content_from, content_parts
 from domain.ids import AccountId, BroadcastId, TopicId
 from domain.ledger import Content, Totals
 from storage.mongo.broadcast_papers import (
@@ -118,6 +118,11 @@ class MongoBroadcasts:
             partialFilterExpression={"digest.key": {"$exists": True}},
         ),
         IndexModel([("retired", ASCENDING), ("finished_at", ASCENDING)]),  # push.retention
+        IndexModel(  # did the same go out lately?
+            [("account", ASCENDING), ("content.digest", ASCENDING), ("created_at", ASCENDING)],
+            name="content_digest",
+            partialFilterExpression={"content.digest": {"$exists": True}},
+        ),
         IndexModel(  # expansions whose process may have died, and those to be closed
             [("fanout.open", ASCENDING), ("fanout.until", ASCENDING)],
             partialFilterExpression={"fanout.open": True},
@@ -146,7 +151,7 @@ class MongoBroadcasts:
         """
         document = broadcast_document(broadcast)
         if content is not None:
-            document["content"] = content_parts(content)
+            document["content"] = _content_document(content)
         if idempotency is not None:
             key, digest = idempotency
             document["idempotency"] = {"key": key, "digest": digest, "state": broadcast.state}
@@ -212,13 +217,13 @@ class MongoBroadcasts:
         return [broadcast_from(found) async for found in cursor.sort("created_at", ASCENDING)]
 
     async def list_reserving(
-        self, account: AccountId, before: datetime, *, limit: int = 500
+        self, account: AccountId, *, since: datetime | None, before: datetime, limit: int = 500
     ) -> list[Reservation]:
-        """Return what is to begin before then, or has begun and is not finished."""
+        """Return what was due from then on and before then, and is not finished."""
         cursor = self._broadcasts.find(
             {
                 "state": {"$in": ["scheduled", "sending", "paused"]},
-                "due_at": {"$lt": before},
+                "due_at": {"$lt": before, **({"$gte": since} if since else {})},
                 "account": account,
                 "kind": "broadcast",
                 "cron": None,
@@ -233,6 +238,22 @@ class MongoBroadcasts:
             )
             for found in await cursor.to_list()
         ]
+
+    async def list_alike(
+        self, account: AccountId, digest: str, since: datetime, *, limit: int = 50
+    ) -> list[Broadcast]:
+        """Return broadcasts with the same content that were made since and not called off."""
+        cursor = self._broadcasts.find(
+            {
+                "account": account,
+                "content.digest": digest,
+                "created_at": {"$gte": since},
+                "state": {"$in": ["scheduled", "sending", "paused", "finished"]},
+                "cron": None,
+                "test_of": None,
+            }
+        ).limit(limit)
+        return [broadcast_from(found) for found in await cursor.to_list()]
 
     # --- changes of state -----------------------------------------------------------------
 
@@ -253,7 +274,7 @@ class MongoBroadcasts:
         """
         update: Document = {"$set": {"state": to, **changes}}
         if content is not None:
-            update["$set"]["content"] = content_parts(content)
+            update["$set"]["content"] = _content_document(content)
         if resumed:
             update["$inc"] = {"resumes": 1}
         found = await self._broadcasts.find_one_and_update(
@@ -434,6 +455,10 @@ class MongoBroadcasts:
         found = await self._broadcasts.find_one({"_id": broadcast_id}, {"totals": 1})
         part = found.get("totals") if found else None
         return Totals(**part) if part else None
+
+
+def _content_document(content: Content) -> Document:
+    return {**content_parts(content), "digest": content_digest(content)}
 
 
 def _clash(error: DuplicateKeyError) -> Clash:

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
-from domain.allowance import Block, day_number
+from domain.allowance import NORMAL_SHARE, URGENT_SHARE, Block, day_number
 from domain.broadcast import Rank
 from domain.clock import Clock, SystemClock
 from domain.errors import TemporaryDeliveryError
@@ -49,7 +49,6 @@ RECOVERY = timedelta(minutes=10)  # from nothing to the full pace; from a half, 
 CUT = 0.5
 AGAIN = timedelta(seconds=2)  # answers to what was under way when the pace was cut
 RATE_HOLDS = timedelta(minutes=30)  # how long a rate that the platform named is heeded
-NORMAL_SHARE, URGENT_SHARE = 0.95, 1.0  # of the day's quota
 
 
 class Held(TemporaryDeliveryError):

@@ -38,6 +38,7 @@ from push.lists import Lists
 from push.notices import Notices
 from push.orders import BroadcastOrder
 from push.planner import Planner
+from push.preview import Previews
 from push.quota import Quotas
 from push.receipts import Receipts
 from push.recovery import Recovery
@@ -45,6 +46,7 @@ from push.resends import Resends
 from push.results import Results
 from push.retention import Retention
 from push.sender import Pauses, Sender
+from push.trials import Trials
 from push.worker import Worker
 from storage.mongo.attempts import MongoAttempts
 from storage.mongo.audiences import MongoAudiences
@@ -253,6 +255,18 @@ class Engine:
         self.quotas = Quotas(
             self.quota_store, self.limiter, self.store, self.ledger, gateways, clock
         )
+        self.previews = Previews(
+            self.store,
+            self.audiences,
+            self.quotas,
+            self.limiter,
+            self.accounts,
+            self.catalogue,
+            clock,
+            per_second=per_second,
+            quiet_hours=quiet_hours,
+        )
+        self.trials = Trials(self.store, self.accounts, self.catalogue, clock)
         self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
         self.ways = Ways.over(
             gateways,
@@ -357,19 +371,21 @@ class Engine:
         await self.add_people(openids, topic=topic)
         return openids
 
-    async def add_people(self, openids: Iterable[OpenId], *, topic: TopicId = WATER) -> None:
+    async def add_people(
+        self, openids: Iterable[OpenId], *, topic: TopicId = WATER, account: AccountId = CITY
+    ) -> None:
         documents = []
         for openid in openids:
             subscriber = Subscriber(
-                account=CITY,
+                account=account,
                 openid=openid,
                 following=True,
                 subscriptions=(Subscription(topic=topic),),
             )
             documents.append(
                 {
-                    "_id": f"{CITY}:{openid}",
-                    "account": CITY,
+                    "_id": f"{account}:{openid}",
+                    "account": account,
                     "openid": openid,
                     "following": True,
                     "reachable": True,

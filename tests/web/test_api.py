@@ -102,6 +102,8 @@ async def api(
         lists=engine.lists,
         dead=engine.dead,
         notices=engine.notices,
+        previews=engine.previews,
+        trials=engine.trials,
         api_keys=keys,
         renderer=Renderer(),
     )
@@ -341,6 +343,8 @@ async def test_openapi_describes_every_route_and_refers_to_nothing_missing(api: 
         "/api/v1/broadcasts/{id}/resend",
         "/api/v1/broadcasts/{id}/dead",
         "/api/v1/broadcasts/{id}/replay",
+        "/api/v1/broadcasts/{id}/test",
+        "/api/v1/broadcasts/preview",
         "/api/v1/notices",
         "/api/v1/subscribers/{openid}/history",
     }

@@ -2,9 +2,10 @@
 
 from tornado.routing import URLSpec
 
-from web.api import broadcast_operations, broadcasts, history, notices, openapi
+from web.api import broadcast_operations, broadcasts, history, notices, openapi, previews
 
 routes: list[URLSpec] = [
+    *previews.routes,  # its fixed path comes before a broadcast's
     *broadcasts.routes,
     *broadcast_operations.routes,
     *notices.routes,

@@ -12,6 +12,7 @@ from tornado.web import url
 
 from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
+from web.api.described_previews import OPERATIONS as BEFORE_SENDING
 from web.api.history_models import HISTORY
 from web.api.models import (
     BroadcastAccepted,
@@ -125,6 +126,7 @@ OPERATIONS = (
         "Cancel: whoever was not reached is counted as skipped",
         "cancelled",
     ),
+    *BEFORE_SENDING,
     *ON_BROADCASTS,
     Operation(
         method="post",
