@@ -266,7 +266,6 @@ class Engine:
             per_second=per_second,
             quiet_hours=quiet_hours,
         )
-        self.trials = Trials(self.store, self.accounts, self.catalogue, clock)
         self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
         self.ways = Ways.over(
             gateways,
@@ -296,6 +295,11 @@ class Engine:
         self.history = History(MongoHistory(self.database), self.digest_items, self.catalogue)
         self.erasures = MongoErasures(self.database, fields)
         self.retention = self.new_retention()
+
+    @property
+    def trials(self) -> Trials:
+        """Test sends; they keep nothing in memory."""
+        return Trials(self.store, self.accounts, self.catalogue, self.clock)
 
     async def create_indexes(self) -> None:
         await self.ledger.create_indexes()
