@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.plan import ROOT
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,6 +39,68 @@ def free_port() -> int:
         return port
 
 
+@dataclass(slots=True, eq=False)
+class Program:
+    """A process of ours that listens nowhere: begun, watched, stopped, killed."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time used so far, in the kernel too."""
+        return Running(self.pid, 0).cpu_seconds()
+
+    def peak_mb(self) -> float:
+        """Return the most memory that was resident at any moment of its life, in MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def rest(self) -> None:
+        """Let it stand still, so that it takes nothing from others on its core."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it work again."""
+        self.process.send_signal(signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def program(
+    arguments: Sequence[str], *, core: int, log: Path, sign: str, env: Mapping[str, str]
+) -> AsyncIterator[Program]:
+    """Run `python ARGUMENTS` on one core until the block ends; it works once its log says so."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    os.sched_setaffinity(process.pid, {core})
+    try:
+        for _ in range(int(START_SECONDS / 0.05)):
+            if sign in _tail(log):
+                break
+            if process.returncode is not None:
+                raise RuntimeError(f"{arguments} ended with {process.returncode}:\n{_tail(log)}")
+            await asyncio.sleep(0.05)
+        else:
+            raise RuntimeError(f"{arguments} does not work after {START_SECONDS} s; see {log}")
+        yield Program(process, log)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+        await _stop(process)
+
+
 @asynccontextmanager
 async def server(
     arguments: Sequence[str],
@@ -63,14 +125,17 @@ async def server(
         await _stop(process)
 
 
-async def output_of(arguments: Sequence[str], *, core: int, seconds: float) -> bytes:
-    """Run `python ARGUMENTS` on one core and return what it prints."""
+async def output_of(
+    arguments: Sequence[str], *, core: int, seconds: float, quiet: bool = False
+) -> bytes:
+    """Run `python ARGUMENTS` on one core and return what it prints; `quiet` hides complaints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL if quiet else None,
     )
     os.sched_setaffinity(process.pid, {core})
     try:

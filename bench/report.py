@@ -3,11 +3,12 @@
 import json
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from domain.clock import SystemClock
@@ -73,6 +74,49 @@ def ratio(name: str, ours: Sequence[Sample], others: Sequence[Sample], *, aim: f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """Something that must be so: what was measured beside its bar; without one it is told only."""
+
+    name: str
+    measured: str
+    bar: str = ""
+    reached: bool | None = None
+    values: Mapping[str, float] = field(default_factory=dict)  # for machines
+
+
+def at_least(name: str, value: float, bar: float, *, unit: str = "", note: str = "") -> Property:
+    """Return a property whose value must not be lower than the bar."""
+    return _property(name, value, bar, "≥", value >= bar, unit, note)
+
+
+def at_most(name: str, value: float, bar: float, *, unit: str = "", note: str = "") -> Property:
+    """Return a property whose value must not be higher than the bar."""
+    return _property(name, value, bar, "≤", value <= bar, unit, note)
+
+
+def told(name: str, value: float, *, unit: str = "", note: str = "") -> Property:
+    """Return a property without a bar."""
+    return Property(name=name, measured=_written(value, unit, note), values={"value": value})
+
+
+def _property(
+    name: str, value: float, bar: float, sign: str, reached: bool, unit: str, note: str
+) -> Property:
+    return Property(
+        name=name,
+        measured=_written(value, unit, note),
+        bar=f"{sign} {_written(bar, unit, '')}",
+        reached=reached,
+        values={"value": value, "bar": bar},
+    )
+
+
+def _written(value: float, unit: str, note: str) -> str:
+    number = f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+    return " ".join(part for part in (number, unit, f"({note})" if note else "") if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A table: who was measured doing what."""
 
@@ -80,7 +124,14 @@ class Section:
     title: str
     rows: Sequence[Row]
     ratios: Sequence[Ratio] = field(default_factory=tuple)
+    properties: Sequence[Property] = field(default_factory=tuple)
     checked: str = ""  # how we know that the answers were right
+
+    @property
+    def missed(self) -> list[str]:
+        """What did not reach its aim or its bar."""
+        ratios = [each.name for each in self.ratios if not each.reached]
+        return ratios + [each.name for each in self.properties if each.reached is False]
 
 
 def show(section: Section, console: Console) -> None:
@@ -93,8 +144,8 @@ def show(section: Section, console: Console) -> None:
         table.add_row(
             row.name,
             f"{row.per_second:,.0f}",
-            f"{row.p50_ms:.2f}",
-            f"{row.p99_ms:.2f}",
+            f"{row.p50_ms:.2f}" if row.p50_ms else "",
+            f"{row.p99_ms:.2f}" if row.p99_ms else "",
             f"{row.cpu_us:.0f}",
             f"{row.spread:.0%}",
         )
@@ -102,9 +153,21 @@ def show(section: Section, console: Console) -> None:
     for each in section.ratios:
         mark = "[green]reached[/]" if each.reached else "[red]missed[/]"
         console.print(f"  {each.name}: [bold]{each.value:.2f}[/] (aim ≥ {each.aim:.2f}, {mark})")
+    if section.properties:
+        _show_properties(section, console)
     if section.checked:
         console.print(f"  checked: {section.checked}")
     console.print()
+
+
+def _show_properties(section: Section, console: Console) -> None:
+    table = Table(title=f"{section.title}: beside the bars", title_justify="left")
+    for heading in ("property", "measured", "bar", "reached"):
+        table.add_column(heading, overflow="fold")
+    marks = {None: "", True: "[green]yes[/]", False: "[red]NO[/]"}
+    for each in section.properties:
+        table.add_row(escape(each.name), escape(each.measured), each.bar, marks[each.reached])
+    console.print(table)
 
 
 def write(sections: Sequence[Section], path: Path, *, rounds: int, seconds: float) -> None:
@@ -119,6 +182,7 @@ def write(sections: Sequence[Section], path: Path, *, rounds: int, seconds: floa
                 "title": section.title,
                 "rows": [asdict(row) for row in section.rows],
                 "ratios": [asdict(each) | {"reached": each.reached} for each in section.ratios],
+                "properties": [asdict(each) for each in section.properties],
                 "checked": section.checked,
             }
             for section in sections

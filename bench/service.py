@@ -54,7 +54,8 @@ app_secret = "bench"
 token = "{account.token}"
 encoding_aes_key = "{account.aes_key}"
 mode = "safe"
-api_base = "http://127.0.0.1:9"
+api_base = "{api_base}"
+{more}
 """
 
 
@@ -62,7 +63,7 @@ api_base = "http://127.0.0.1:9"
 async def service(plan: Plan, account: Account, folder: Path) -> AsyncIterator[Running]:
     """Run the service on the server's core, MongoDB and Redis on the other one."""
     port = free_port()
-    file, settings = _write_settings(folder, account, port)
+    file, settings = write_settings(folder, account, port)
     async with AsyncExitStack() as stack:
         # started from here they inherit our core, and the service finds them running
         await stack.enter_async_context(open_mongo(settings))
@@ -78,7 +79,14 @@ async def service(plan: Plan, account: Account, folder: Path) -> AsyncIterator[R
         yield running
 
 
-def _write_settings(folder: Path, account: Account, port: int) -> tuple[Path, Settings]:
+def write_settings(
+    folder: Path,
+    account: Account,
+    port: int,
+    api_base: str = "http://127.0.0.1:9",
+    more: str = "",
+) -> tuple[Path, Settings]:
+    """Write a settings file for a service of its own; `more` stands below the account."""
     file = folder / "settings.toml"
     file.write_text(
         _SETTINGS.format(
@@ -88,6 +96,8 @@ def _write_settings(folder: Path, account: Account, port: int) -> tuple[Path, Se
             field_key=base64.b64encode(secrets.token_bytes(96)).decode(),
             account_id=ACCOUNT_ID,
             account=account,
+            api_base=api_base,
+            more=more,
         ),
         encoding="utf-8",
     )
