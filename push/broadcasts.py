@@ -133,10 +133,6 @@ class Broadcasts:
             if again is None:
                 raise
             return again
-        log.info(
-            "broadcast.created",
-            extra={"broadcast": broadcast.id, "state": state, "author": author},
-        )
         return Accepted(id=broadcast.id, state=state)
 
     async def approve(self, broadcast_id: BroadcastId, *, by: str, revision: int) -> Broadcast:
@@ -259,10 +255,6 @@ class Broadcasts:
             )
             if moved is not None:
                 await self._tell_ring(moved, verb, now)
-                log.info(
-                    "broadcast.switched",
-                    extra={"broadcast": moved.id, "state": to, "reason": reason},
-                )
                 return moved
             broadcast = await self._get(broadcast.id)
         raise StateError("群发任务的状态正在变化，请稍后再试。")

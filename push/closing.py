@@ -63,7 +63,6 @@ class Closer:
         await self._ledger.expire_people(broadcast_id, now + LISTS_KEPT)
         if broadcast.kind == "broadcast":
             await self._drop_queue(queue_for(broadcast))
-        log.info("broadcast.finished", extra={"broadcast": broadcast_id, "counts": str(totals)})
         return True
 
     async def _drop_queue(self, queue: str) -> None:

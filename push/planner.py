@@ -116,8 +116,6 @@ class Planner:
             await self._store.move(broadcast.id, {"scheduled"}, "scheduled", due_at=opens)
             log.info("broadcast.held", extra={"broadcast": broadcast.id, "until": opens})
         elif await self._plan_allows(broadcast, now) and await self._claim(broadcast, now):
-            late = (now - could_begin).total_seconds()
-            log.info("broadcast.started", extra={"broadcast": broadcast.id, "late_seconds": late})
             self._expand(broadcast)
 
     async def _claim(self, broadcast: Broadcast, now: datetime) -> bool:

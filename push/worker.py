@@ -271,7 +271,6 @@ class Worker:
         if stopped is not None:
             due_at = max(due_at, stopped.until or now)
         await self._ledger.release(batch, due_at)
-        log.info("batch.released", extra={"batch": batch.id, "due_at": due_at})
 
     async def _pause(self, broadcast: BroadcastId, reason: str) -> None:
         log.error("broadcast.paused", extra={"broadcast": broadcast, "reason": reason})

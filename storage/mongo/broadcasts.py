@@ -23,6 +23,7 @@ from storage.mongo.broadcast_papers import (
     broadcast_from,
     totals_document,
 )
+from storage.mongo.changes import broadcast_became
 from storage.mongo.notices import Notice, notice_document
 from storage.mongo.schedule_papers import of_revision
 
@@ -165,6 +166,14 @@ class MongoBroadcasts:
             await self._broadcasts.insert_one(document)
         except DuplicateKeyError as error:
             raise AlreadyThere(_clash(error)) from error
+        broadcast_became(
+            broadcast.id,
+            broadcast.state,
+            account=broadcast.account,
+            kind=broadcast.kind,
+            author=broadcast.author,
+            reason=broadcast.reason,
+        )
 
     async def find(self, broadcast_id: BroadcastId) -> Broadcast | None:
         """Return a broadcast, if there is one."""
@@ -286,7 +295,11 @@ class MongoBroadcasts:
             update,
             return_document=ReturnDocument.AFTER,
         )
-        return broadcast_from(found) if found else None
+        if found is None:
+            return None
+        if set(origin) != {to}:
+            broadcast_became(broadcast_id, to, reason=changes.get("reason"))
+        return broadcast_from(found)
 
     async def explain(self, broadcast_id: BroadcastId, reason: str) -> None:
         """Keep why something went wrong, for the person who looks."""
@@ -333,7 +346,11 @@ class MongoBroadcasts:
                 }
             },
         )
-        return result.modified_count == 1
+        if result.modified_count == 0:
+            return False
+        late = (now - broadcast.due_at).total_seconds() if broadcast.due_at else None
+        broadcast_became(broadcast.id, "sending", late_seconds=late)
+        return True
 
     async def advance(self, broadcast: Broadcast, next_at: datetime | None, now: datetime) -> bool:
         """Take a due time and set the next one in the same update; without one, the plan ends."""
@@ -344,6 +361,8 @@ class MongoBroadcasts:
             {"_id": broadcast.id, "state": "scheduled", "due_at": broadcast.due_at},
             {"$set": change},
         )
+        if result.modified_count == 1 and next_at is None:
+            broadcast_became(broadcast.id, "finished", reason="the plan has no further time")
         return result.modified_count == 1
 
     # --- expansion ------------------------------------------------------------------------
@@ -448,7 +467,11 @@ class MongoBroadcasts:
             query["state"] = "sending"
             change |= {"state": "finished", "finished_at": finished_at}
         result = await self._broadcasts.update_one(query, {"$set": change})
-        return result.modified_count == 1
+        if result.modified_count == 0:
+            return False
+        if finished_at is not None:
+            broadcast_became(broadcast_id, "finished", **totals_document(totals))
+        return True
 
     async def find_totals(self, broadcast_id: BroadcastId) -> Totals | None:
         """Return the frozen sums of a closed broadcast."""

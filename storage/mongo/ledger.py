@@ -21,6 +21,7 @@ from domain.broadcast import Rank
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Batch, Chunk, NewBatch, Totals, batch_id, first_chunks
+from storage.mongo.changes import batch_became
 from storage.mongo.joined import JoinedWrites
 
 Document = dict[str, Any]
@@ -29,6 +30,7 @@ SEPARATOR = "\n"
 DUPLICATE = 11000
 MAX_STALLS = 8  # leases in a row that ended without any progress
 BEGUN: Document = {"begun": True}  # given back after it was begun; nobody holds it
+SWEPT = [(name, ASCENDING) for name in ("state", "due_at", "queue", "broadcast", "begun")]
 OUTCOMES: tuple[Outcome, ...] = ("sent", "failed", "skipped", "unknown")
 
 
@@ -49,15 +51,7 @@ class MongoLedger:
         IndexModel([("broadcast", ASCENDING), ("seq", ASCENDING)], unique=True),
         IndexModel([("parent", ASCENDING)], sparse=True),  # the sums of a plan
         # what the sweep looks for, answered from the index alone
-        IndexModel(
-            [
-                ("state", ASCENDING),
-                ("due_at", ASCENDING),
-                ("queue", ASCENDING),
-                ("broadcast", ASCENDING),
-                ("begun", ASCENDING),
-            ]
-        ),
+        IndexModel(SWEPT),
         IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)]),  # leases that ran out
         IndexModel(  # batches that were begun before and wait for somebody to go on
             [("due_at", ASCENDING)],
@@ -109,7 +103,10 @@ class MongoLedger:
                 ordered=True,
             )
         except BulkWriteError as error:
-            raise _only_duplicates(error, SeqTaken) from error
+            problem = _only_duplicates(error, SeqTaken)
+            _written(batches[: (error.details or {}).get("nInserted", 0)])
+            raise problem from error
+        _written(batches)
 
     # --- a worker's life with a batch -----------------------------------------------------
 
@@ -137,7 +134,7 @@ class MongoLedger:
             },
             return_document=ReturnDocument.AFTER,
         )
-        return await self._batch(found) if found else None
+        return await self._leased(found) if found else None
 
     async def list_abandoned(self, now: datetime, *, limit: int) -> list[tuple[str, BroadcastId]]:
         """Return batches whose worker has stopped renewing its lease."""
@@ -215,10 +212,12 @@ class MongoLedger:
                 }
             },
         )
+        batch_became(batch.id, "ready", due_at=due_at)
 
     async def finish(self, batch: Batch) -> None:
         """Mark a batch done whose sub-chunks are all closed."""
         await self._write(batch, {"$set": {"state": "done"}}, guard={"left": 0})
+        batch_became(batch.id, "done")
 
     async def write_off(self, batch: Batch, counts: Mapping[Outcome, int]) -> None:
         """Close everything that is still open at once (a cancelled broadcast)."""
@@ -230,16 +229,17 @@ class MongoLedger:
                 **({"$inc": increments} if counts else {}),
             },
         )
+        batch_became(batch.id, "done", reason="written off")
 
     # --- recovery -------------------------------------------------------------------------
 
     async def expire_leases(self, now: datetime) -> int:
         """Make batches ready again whose worker has stopped renewing; returns how many."""
-        result = await self._batches.update_many(
+        return await self._make_ready(
             {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$lt": MAX_STALLS}},
-            {"$set": {"state": "ready", "due_at": now, "owner": "", "begun": True}},
+            {"due_at": now, "owner": "", "begun": True},
+            reason="lease expired",
         )
-        return result.modified_count
 
     async def bury(self, now: datetime) -> list[tuple[str, BroadcastId]]:
         """Set aside batches that keep killing their worker; returns them."""
@@ -249,6 +249,7 @@ class MongoLedger:
             {"$set": {"state": "dead", "owner": "", "died_at": now}},
             {"broadcast": 1},
         ):
+            batch_became(found["_id"], "dead")
             buried.append((found["_id"], BroadcastId(found["broadcast"])))
         return buried
 
@@ -257,11 +258,11 @@ class MongoLedger:
     ) -> int:
         """Give the dead batches of a broadcast, or one of them, another chance (replay)."""
         one = {} if batch is None else {"_id": batch}
-        result = await self._batches.update_many(
+        return await self._make_ready(
             {"broadcast": broadcast, "state": "dead", **one},
-            {"$set": {"state": "ready", "due_at": now, "stalls": 0, "begun": True}},
+            {"due_at": now, "stalls": 0, "begun": True},
+            reason="revived",
         )
-        return result.modified_count
 
     async def ready(self, now: datetime) -> list[tuple[str, BroadcastId, int]]:
         """Return (queue, broadcast, number) of batches that wait to be rung for."""
@@ -324,7 +325,7 @@ class MongoLedger:
             },
             return_document=ReturnDocument.AFTER,
         )
-        return await self._batch(found) if found else None
+        return await self._leased(found) if found else None
 
     async def expire_people(self, broadcast: BroadcastId, at: datetime) -> None:
         """Let the lists of a closed broadcast go."""
@@ -361,6 +362,22 @@ class MongoLedger:
         return Totals()
 
     # --- documents ------------------------------------------------------------------------
+
+    async def _make_ready(self, query: Document, fields: Document, *, reason: str) -> int:
+        """Make batches ready one by one, so that each has its line in the log."""
+        number = 0
+        while found := await self._batches.find_one_and_update(
+            query, {"$set": {"state": "ready", **fields}}, {"_id": 1}
+        ):
+            batch_became(found["_id"], "ready", reason=reason)
+            number += 1
+        return number
+
+    async def _leased(self, document: Document) -> Batch:
+        batch_became(
+            document["_id"], "leased", owner=document["owner"], attempt=document["attempt"]
+        )
+        return await self._batch(document)
 
     async def _write(self, batch: Batch, update: Document, guard: Document | None = None) -> None:
         """Make a fenced update, together with others of the same batch that come meanwhile."""
@@ -422,6 +439,11 @@ class MongoLedger:
             open=_open_chunks(document),
             rank=document.get("rank", "bulk"),
         )
+
+
+def _written(batches: Sequence[NewBatch]) -> None:
+    for batch in batches:
+        batch_became(batch.id, "ready", people=len(batch.people))
 
 
 def _open_chunks(document: Document) -> dict[str, Chunk]:

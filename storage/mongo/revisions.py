@@ -7,6 +7,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from domain.broadcast import EDITABLE, Broadcast
 from storage.mongo.broadcast_papers import broadcast_document
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.changes import broadcast_became
 from storage.mongo.schedule_papers import of_revision
 
 Document = dict[str, Any]
@@ -28,8 +29,11 @@ class MongoRevisions:
         kept = ("state", "reason", "revision", "edited_by")
         fields = {name: document[name] for name in (*ORDERED, *kept) if name in document}
         gone = {name: "" for name in ORDERED if name not in document}
-        result = await self._broadcasts.update_one(
+        before = await self._broadcasts.find_one_and_update(
             {"_id": edited.id, "state": {"$in": list(EDITABLE)}, **of_revision(revision)},
             {"$set": fields, **({"$unset": gone} if gone else {})},
+            {"state": 1},
         )
-        return result.modified_count == 1
+        if before is not None and before["state"] != edited.state:
+            broadcast_became(edited.id, edited.state, reason=edited.reason)
+        return before is not None
