@@ -1,11 +1,13 @@
 """`push …`: the sending engine as the person on call sees it."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from cli import push_status
 from cli.common import ConfigFile, console, run, say, settings_of
 from config.settings import Settings
 from domain.clock import in_beijing
@@ -17,9 +19,22 @@ from runtime.context import open_context
 push = typer.Typer(help="The push engine 推送引擎.", no_args_is_help=True)
 
 
-@push.callback()
-def _group() -> None:
-    """Keep a group of one command a group."""
+@push.command()
+def status(
+    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Once, as JSON.")] = False,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.2, help="Between two looks.")
+    ] = 1.0,
+    config: ConfigFile = None,
+) -> None:
+    """Show what is being sent, how fast, what waits, and who works; live until Ctrl-C.
+
+    Example: `python run.py push status --once`
+    """
+    settings = settings_of(config)
+    with suppress(KeyboardInterrupt):
+        run(_status(settings, once=once or not console.is_terminal, as_json=as_json, every=every))
 
 
 @push.command()
@@ -61,6 +76,18 @@ def replay(
     """
     done = run(_replay(settings_of(config), name))
     say(f"{done.batches} batches wait for a worker again; the broadcast is {done.state}")
+
+
+async def _status(settings: Settings, *, once: bool, as_json: bool, every: float) -> None:
+    async with open_context(settings) as ctx:
+        if not (once or as_json):
+            await push_status.watch(ctx.overviews, console, every=every)
+            return
+        overview, rates = await push_status.once(ctx.overviews)
+        if as_json:
+            typer.echo(push_status.as_json(overview, rates))
+        else:
+            console.print(push_status.render(overview, rates))
 
 
 async def _dead(settings: Settings, account: AccountId | None) -> list[DeadBatch]:

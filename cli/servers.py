@@ -16,7 +16,7 @@ from runtime.roles import serve as runtime_serve
 from sandbox.app import run_sandbox
 from sandbox.world import World
 from storage.embedded import EMBEDDED, keep_running
-from web.app import SERVER_OPTIONS, make_app
+from web.app import SERVER_OPTIONS, make_app, make_ops_app
 
 ROLES = ("web", "push", "scheduler")
 SANDBOX_PORT = 8001
@@ -85,7 +85,9 @@ def parse_roles(text: str) -> frozenset[str]:
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> None:
     async with until_stopped() as stopped, keep_running(settings, log_restart):
-        await runtime_serve(settings, roles, make_app, SERVER_OPTIONS, stopped)
+        await runtime_serve(
+            settings, roles, make_app, SERVER_OPTIONS, stopped, make_ops_app=make_ops_app
+        )
 
 
 async def _sandbox(settings: Settings, port: int) -> None:

@@ -46,6 +46,7 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    metrics_port: int | None = Field(None, ge=1, le=65535)  # /metrics of any process, on `host`
     public_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^\s/]+")
 
     @field_validator("public_url")

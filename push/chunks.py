@@ -21,6 +21,7 @@ from domain.delivery import Outcome
 from domain.errors import TemporaryDeliveryError
 from domain.ids import AccountId, OpenId
 from domain.ledger import Batch, Chunk, Delivery, delivery_id, tally
+from push import counters
 from push.channels.base import One
 from push.channels.ways import Ways
 from push.gate import Gate, Verdict
@@ -223,9 +224,10 @@ class Chunks:
         async with asyncio.TaskGroup() as group:
             while waiting and found.halted_until is None and await may_go_on():
                 try:
-                    number = await self._limiter.acquire(
-                        batch.account, len(waiting), rank=batch.rank
-                    )
+                    with counters.waiting(batch.account):
+                        number = await self._limiter.acquire(
+                            batch.account, len(waiting), rank=batch.rank
+                        )
                 except (TemporaryDeliveryError, StoreAway) as error:
                     found.halted_until = self._clock.now() + _pause(error)
                     break

@@ -19,6 +19,7 @@ from domain.errors import TemporaryDeliveryError
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Content, Delivery, client_msg_id
 from domain.schedule import next_midnight
+from push.counters import sending, waiting
 from push.ports import Gateway, Reachability
 from storage.redis.limiter import Limiter, Storm
 from storage.redis.scripts import StoreAway
@@ -129,13 +130,14 @@ class Sender:
         tries = {"retry_now": list(self._pauses.retry), "unknown": list(self._pauses.no_answer)}
         while True:
             try:
-                msgid = await gateway.send_template(
-                    openid=openid,
-                    template_id=content.template_id,
-                    data=content.fields,
-                    url=content.url,
-                    client_msg_id=key,
-                )
+                with sending(account):
+                    msgid = await gateway.send_template(
+                        openid=openid,
+                        template_id=content.template_id,
+                        data=content.fields,
+                        url=content.url,
+                        client_msg_id=key,
+                    )
             except SendFailed as error:
                 await self._heed(account, error)
                 at_risk = at_risk or error.failure == "unknown"
@@ -176,7 +178,8 @@ class Sender:
         if not await may_go_on():
             return False
         try:
-            await self._limiter.acquire(account, 1, rank=rank)
+            with waiting(account):
+                await self._limiter.acquire(account, 1, rank=rank)
         except (TemporaryDeliveryError, StoreAway):
             return False
         return await may_go_on()

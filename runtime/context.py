@@ -33,6 +33,7 @@ from push.history import History
 from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
+from push.overview import Overviews
 from push.preview import Previews
 from push.quota import Quotas
 from push.receipts import Receipts
@@ -79,6 +80,7 @@ class AppContext:
     digest_pages: DigestPages
     history: History
     links: Links
+    overviews: Overviews
     receipts: Receipts
     quotas: Quotas
     previews: Previews
@@ -238,6 +240,14 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             history=history,
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
+            overviews=Overviews(
+                stores.overview,
+                stores.ledger,
+                stores.limiter,
+                stores.processes,
+                tuple(accounts),
+                clock,
+            ),
             receipts=receipts,
             quotas=quotas,
             previews=Previews(

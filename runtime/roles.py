@@ -7,8 +7,10 @@ when one part fails, and a failure ends the process so that its supervisor start
 import asyncio
 import gc
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +33,7 @@ from push.worker import Worker
 from runtime.context import AppContext, open_context
 from runtime.ticks import Tick, ticking
 from runtime.triggers import make_triggers
+from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ QUOTA_EVERY = timedelta(seconds=5)  # it asks the platform far less often
 RETIRE_EVERY = timedelta(seconds=30)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
+BEAT_EVERY = timedelta(seconds=5)
 STOP_SECONDS = 5.0  # leases are given back within this
 
 
@@ -51,10 +55,13 @@ async def serve(
     make_app: MakeApp,
     server_options: dict[str, Any],
     stop: asyncio.Event,
+    *,
+    make_ops_app: MakeApp | None = None,
 ) -> None:
-    """Run these roles until told to stop."""
+    """Run these roles until told to stop; `make_ops_app` is for `server.metrics_port`."""
     async with (
         open_context(settings) as ctx,
+        _watched(ctx, make_ops_app, server_options),
         running(ctx, roles, make_app, server_options) as failed,
     ):
         _spare_the_collector()
@@ -95,6 +102,7 @@ async def running(
     """Run the roles while the block lasts; the future fails when one of their loops does."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_beating(ctx, roles))
         if "web" in roles:
             await stack.enter_async_context(_listening(ctx, make_app, server_options))
         if "push" in roles:
@@ -110,15 +118,7 @@ async def running(
 async def _listening(
     ctx: AppContext, make_app: MakeApp, options: dict[str, Any]
 ) -> AsyncIterator[None]:
-    where = ctx.settings.server
-    server = HTTPServer(make_app(ctx), xheaders=False, **options)
-    try:
-        server.listen(where.port, where.host, reuse_port=False)
-    except OSError as error:
-        raise ConfigError(
-            f"settings server.host and server.port: {where.host}:{where.port} cannot be listened "
-            f"on ({error.strerror}); stop what uses it or choose another port"
-        ) from error
+    server = _listen(ctx, make_app, options, "port", ctx.settings.server.port)
     try:
         yield
     finally:
@@ -127,6 +127,59 @@ async def _listening(
         await asyncio.sleep(0)  # those answers are written in the turn that ends their tasks
         async with asyncio.timeout(STOP_SECONDS):
             await server.close_all_connections()
+
+
+@asynccontextmanager
+async def _watched(
+    ctx: AppContext, make_ops_app: MakeApp | None, options: dict[str, Any]
+) -> AsyncIterator[None]:
+    """Show health and metrics on a port of their own, where there is one in the settings."""
+    port = ctx.settings.server.metrics_port
+    if port is None or make_ops_app is None:
+        yield
+        return
+    server = _listen(ctx, make_ops_app, options, "metrics_port", port)
+    try:
+        yield
+    finally:
+        server.stop()
+        async with asyncio.timeout(STOP_SECONDS):
+            await server.close_all_connections()
+
+
+def _listen(
+    ctx: AppContext, make_app: MakeApp, options: dict[str, Any], setting: str, port: int
+) -> HTTPServer:
+    host = ctx.settings.server.host
+    server = HTTPServer(make_app(ctx), xheaders=False, **options)
+    try:
+        server.listen(port, host, reuse_port=False)
+    except OSError as error:
+        raise ConfigError(
+            f"settings server.host and server.{setting}: {host}:{port} cannot be listened "
+            f"on ({error.strerror}); stop what uses it or choose another port"
+        ) from error
+    return server
+
+
+@asynccontextmanager
+async def _beating(ctx: AppContext, roles: frozenset[str]) -> AsyncIterator[None]:
+    """Say every few seconds that this process lives, for `push status`."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    what = ",".join(sorted(roles))
+    processes = ctx.stores.processes
+
+    async def beat() -> None:
+        try:
+            await processes.beat(name, what, ctx.clock.now())
+        except StoreAway as error:
+            log.warning("processes.away", extra={"reason": f"{error}; said again in a moment"})
+
+    await beat()
+    async with ticking({"beat": (beat, BEAT_EVERY)}):
+        yield
+    with suppress(StoreAway):  # a minute later it is forgotten anyway
+        await processes.leave(name, what)
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ from storage.mongo.ledger import MongoLedger
 from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
+from storage.mongo.overview import MongoOverview
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
 from storage.mongo.retention import MongoRetention
@@ -46,6 +47,7 @@ from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.limiter import Limiter
+from storage.redis.processes import Processes
 from storage.redis.ring import Ring
 from storage.redis.sealing import Sealer
 from storage.redis.sessions import Sessions
@@ -117,6 +119,8 @@ class Stores:
     windows: Windows
     late_results: LateResults
     ring: Ring
+    overview: MongoOverview
+    processes: Processes
     limiter: Limiter
     quotas: MongoQuotas
     tokens: RedisTokens
@@ -196,6 +200,8 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
                 redis, per_second=settings.push.per_second, allowance=quotas, clock=clock
             ),
             quotas=quotas,
+            overview=MongoOverview(database),
+            processes=Processes(redis),
             tokens=RedisTokens(redis, sealer),
         )
 

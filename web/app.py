@@ -47,6 +47,16 @@ def make_app(ctx: "AppContext", extra_routes: Sequence[Any] = ()) -> Application
     )
 
 
+def make_ops_app(ctx: "AppContext") -> Application:
+    """Build what any process shows on `server.metrics_port`: alive, ready, counted."""
+    return Application(
+        list(ops.routes),
+        default_handler_class=NotFoundPage,
+        log_function=log_request,
+        ctx=ctx,
+    )
+
+
 def http_routes() -> list[tuple[str, str, str]]:
     """Return (methods, path, purpose) of every route, for `run.py routes`."""
     return [

@@ -4,6 +4,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from tornado.web import url
 
 from web.base import ApiPage
+from web.ledger_metrics import show_overview
 
 
 class Alive(ApiPage):
@@ -27,9 +28,10 @@ class Ready(ApiPage):
 
 
 class Metrics(ApiPage):
-    """Prometheus's text format."""
+    """Prometheus's text format: this process's counters, and the ledger's gauges."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
+        await show_overview(self.ctx.overviews)
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
         self.finish(generate_latest())
 

@@ -15,7 +15,7 @@ COMMANDS = [
     ["menu", "publish"], ["menu", "show"], ["admin", "create"], ["apikey", "create"],
     ["subscribers", "import"], ["subscribers", "export"], ["subscribers", "history"],
     ["backup"], ["restore"],
-    ["push", "dead"], ["push", "replay"],
+    ["push", "status"], ["push", "dead"], ["push", "replay"],
 ]  # fmt: skip
 
 
