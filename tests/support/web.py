@@ -64,6 +64,13 @@ class Outbox:
         self.sent.append((openid, text))
 
 
+class UnreadableLedger:
+    """Overviews while MongoDB does not answer."""
+
+    async def cached(self) -> None:
+        raise TimeoutError
+
+
 @dataclass
 class SmallContext:
     """What the web role needs of an `AppContext`."""
@@ -73,6 +80,7 @@ class SmallContext:
     dispatcher: Dispatcher
     late_results: LateResults
     renderer: Renderer
+    overviews: UnreadableLedger = field(default_factory=UnreadableLedger)
     troubles: dict[str, str | None] = field(default_factory=lambda: {"mongo": None, "redis": None})
 
     async def ready(self) -> dict[str, str | None]:

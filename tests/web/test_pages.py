@@ -143,6 +143,15 @@ async def test_callbacks_are_counted_by_account_kind_and_outcome(get, http, site
     assert 'weizheng_handler_seconds_bucket{account="plain"' in text
 
 
+async def test_counters_are_scraped_while_the_ledger_cannot_be_read(get):
+    status, text, _ = await get("/metrics")
+
+    assert status == 200
+    assert "weizheng_push_ledger_readable 0.0" in text
+    assert "weizheng_push_batches{" not in text
+    assert "weizheng_push_send_seconds" in text
+
+
 # --- errors and headers -------------------------------------------------------------------
 
 
