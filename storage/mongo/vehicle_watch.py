@@ -21,6 +21,7 @@ from storage.mongo.keys import subject_hash, subject_key, topic_key
 from storage.mongo.people import SUBSCRIBERS
 
 Document = dict[str, Any]
+MOST_HOLDERS = 200  # people looked at to find those who follow the topic
 MOST_SEEN = 1_000  # record hashes kept of one vehicle: twice the longest answer
 
 
@@ -108,15 +109,18 @@ class MongoVehicleWatch:
                 "account": account,
                 "following": True,
                 "reachable": True,
-                "keys": subject_key(vehicle),
-                "$and": [{"keys": topic_key(topic)}],
+                "keys": subject_key(vehicle),  # few; the topic is compared here, see holders.py
             },
-            {"openid": 1},
+            {"openid": 1, "keys": 1},
             sort=[("_id", ASCENDING)],
-            limit=limit,
             hint="audience",
         )
-        return [OpenId(found["openid"]) for found in await cursor.to_list()]
+        holders = [
+            OpenId(found["openid"])
+            for found in await cursor.to_list(MOST_HOLDERS)
+            if topic_key(topic) in found["keys"]
+        ]
+        return holders[:limit]
 
     async def note(self, account: AccountId, vehicle: str, pending: Pending) -> None:
         """Write down what is about to be told."""
