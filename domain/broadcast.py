@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Literal
 
+from domain.audience import Rule
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
 
@@ -58,11 +59,13 @@ class Audience:
     tags: tuple[str, ...] = ()
     openids: tuple[OpenId, ...] = ()
     all: bool = False
+    rule: Rule | None = None  # joined to the other kinds by AND
 
     @property
     def is_empty(self) -> bool:
         """Nobody is meant: no condition and not `all`."""
-        return not (self.all or self.topics or self.regions or self.tags or self.openids)
+        kinds = (self.topics, self.regions, self.tags, self.openids)
+        return not (self.all or any(kinds) or self.rule is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

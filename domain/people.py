@@ -127,6 +127,7 @@ class Subscriber:
     openid: OpenId
     following: bool
     followed_at: datetime | None = None
+    active_on: datetime | None = None  # midnight in Beijing before the last sign of life
     region: RegionCode | None = None
     tags: tuple[str, ...] = ()
     large_print: bool = False  # 大字版

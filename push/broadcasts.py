@@ -12,7 +12,14 @@ from typing import Any, Literal
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
-from domain.broadcast import TRANSITIONS, Broadcast, BroadcastState, Counts, check_transition
+from domain.broadcast import (
+    TRANSITIONS,
+    Audience,
+    Broadcast,
+    BroadcastState,
+    Counts,
+    check_transition,
+)
 from domain.clock import Clock
 from domain.errors import NotAllowed, NotFound, StateError
 from domain.ids import AccountId, BroadcastId, new_id
@@ -21,6 +28,7 @@ from push.orders import BroadcastOrder, Fault, OrderRefused, check_broadcast
 from push.plans import Times, begin_at, resume_at
 from push.ports import People
 from push.recurrences import ReadRecurrence, recurrence
+from push.rule_checks import unknown_broadcasts
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
 from storage.mongo.deliveries import MongoDeliveries
 from storage.mongo.ledger import MongoLedger
@@ -89,6 +97,7 @@ class Broadcasts:
 
         The same idempotency key with the same order gives the first answer again.
         """
+        order = self._sealed(order)
         digest = order.digest()
         if order.idempotency_key and (
             first := await self._first_answer(order.account, order.idempotency_key, digest)
@@ -96,6 +105,7 @@ class Broadcasts:
             return first
         now = self._clock.now()
         content = check_broadcast(order, self._account(order.account), self._catalogue, now)
+        await self.check_earlier(order.account, order.audience)
         state: BroadcastState = "scheduled" if publish else "in_review"
         broadcast = Broadcast(
             id=BroadcastId(new_id("bc")),
@@ -134,6 +144,19 @@ class Broadcasts:
                 raise
             return again
         return Accepted(id=broadcast.id, state=state)
+
+    async def prepared(self, order: BroadcastOrder) -> BroadcastOrder:
+        """Return an order fit to be kept elsewhere: named things hashed, its broadcasts known."""
+        await self.check_earlier(order.account, order.audience)
+        return self._sealed(order)
+
+    async def check_earlier(self, account: AccountId, audience: Audience) -> None:
+        """Refuse a rule that asks about broadcasts which the account does not have."""
+        if audience.rule is None:
+            return
+        problems = await unknown_broadcasts(audience.rule, account, self._store.find)
+        if problems:
+            raise OrderRefused(tuple(Fault(field=f, code=c, message=m) for f, c, m in problems))
 
     async def approve(self, broadcast_id: BroadcastId, *, by: str, revision: int) -> Broadcast:
         """Schedule what is in review, if it still is the revision that was read.
@@ -205,6 +228,10 @@ class Broadcasts:
             await self._tell_ring(moved, "pause", self._clock.now())
 
     # --- inside ---------------------------------------------------------------------------
+
+    def _sealed(self, order: BroadcastOrder) -> BroadcastOrder:
+        """Let hashes stand for named things before anything of an order is kept or digested."""
+        return replace(order, audience=self._people.sealed(order.audience))
 
     async def _revive(self, broadcast: Broadcast) -> None:
         """Make dead batches ready; nobody reads them before the broadcast goes on."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
+from domain.audience import digest as rule_digest
 from domain.broadcast import LATE_BY, Audience, Priority
 from domain.channel import TEMPLATE_ONLY, ChannelName
 from domain.errors import CitizenError
@@ -20,6 +21,7 @@ from domain.ids import AccountId, TopicId
 from domain.ledger import Content
 from push.composing import Fault, compose
 from push.recurrences import recurrence
+from push.rule_checks import check_rule, is_region
 
 __all__ = ["BroadcastOrder", "Fault", "OrderRefused", "check_broadcast", "check_topic", "compose"]
 
@@ -68,6 +70,8 @@ class BroadcastOrder:
                 sorted(self.audience.tags),
                 sorted(self.audience.openids),
                 self.audience.all,
+                # what did not exist when older orders were kept does not change their digests
+                *([rule_digest(self.audience.rule)] if self.audience.rule is not None else []),
             ],
             "template": self.template,
             "data": sorted(self.data.items()),
@@ -93,7 +97,7 @@ def check_broadcast(
 ) -> Content:
     """Return the finished content, or raise `OrderRefused` with everything that is wrong."""
     faults = _check_topic(order.topic, "topic", catalogue)
-    faults += _check_audience(order.audience, catalogue)
+    faults += check_audience(order.audience, catalogue)
     faults += _check_times(order, now)
     topic = catalogue.topics.get(order.topic)
     channels: tuple[ChannelName, ...] = topic.channels if topic else TEMPLATE_ONLY
@@ -126,7 +130,8 @@ def _check_topic(topic: TopicId, where: str, catalogue: Catalogue) -> list[Fault
     return [Fault(field=where, code="unknown_topic", message=message)]
 
 
-def _check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
+def check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
+    """Return everything that is wrong with an audience."""
     if audience.is_empty:
         return [
             Fault(
@@ -136,7 +141,7 @@ def _check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
             )
         ]
     faults: list[Fault] = []
-    if audience.all and (audience.topics or audience.regions or audience.tags or audience.openids):
+    if audience.all and audience != Audience(all=True):
         faults.append(
             Fault(
                 field="audience.all",
@@ -147,7 +152,7 @@ def _check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
     for number, topic in enumerate(audience.topics):
         faults += _check_topic(topic, f"audience.topics.{number}", catalogue)
     for number, region in enumerate(audience.regions):
-        if not _is_region(region):
+        if not is_region(region):
             faults.append(
                 Fault(
                     field=f"audience.regions.{number}",
@@ -155,11 +160,12 @@ def _check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
                     message=f"audience.regions 中的 {region} 不是行政区划代码（6、9 或 12 位数字）",
                 )
             )
+    if audience.rule is not None:
+        faults += [
+            Fault(field=where, code=code, message=message)
+            for where, code, message in check_rule(audience.rule, catalogue)
+        ]
     return faults
-
-
-def _is_region(code: str) -> bool:
-    return code.isascii() and code.isdigit() and len(code) in (6, 9, 12) and code[0] != "0"
 
 
 def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:

@@ -51,12 +51,16 @@ class Source(Protocol):
     async def page(
         self, account: AccountId, audience: Audience, *, after: str | None, up_to: str, size: int
     ) -> list[tuple[str, OpenId]]:
-        """Return the next people (cursor, openid) in id order."""
+        """Return the next people (cursor, openid) in id order; an empty page is the end."""
         ...
 
 
 class People(Source, Protocol):
     """Who is meant, page by page (`subscriptions.audience`)."""
+
+    def sealed(self, audience: Audience) -> Audience:
+        """Return the audience with keyed hashes instead of named things."""
+        ...
 
     async def count(self, account: AccountId, audience: Audience) -> int:
         """Return how many people are meant."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from domain.audience import Explanation, sealed
 from domain.broadcast import Audience
+from domain.errors import InvalidInput
 from domain.identifiers import default_plate_type, parse_identity, parse_plate, parse_plate_type
 from domain.ids import AccountId, OpenId, TopicId
 from domain.people import Subject
@@ -14,7 +16,13 @@ from domain.topic import Mode
 class AudienceStore(Protocol):
     """What the audiences need from storage."""
 
+    def digest_of(self, subject: Subject) -> str: ...
+
     async def count(self, account: AccountId, audience: Audience) -> int: ...
+
+    async def explain(self, account: AccountId, audience: Audience) -> Explanation: ...
+
+    async def sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]: ...
 
     async def upper_bound(self, account: AccountId, audience: Audience) -> str | None: ...
 
@@ -37,12 +45,33 @@ class Audiences:
     def __init__(self, store: AudienceStore) -> None:
         self._store = store
 
+    def sealed(self, audience: Audience) -> Audience:
+        """Return the audience with keyed hashes in the place of plates and identity numbers.
+
+        Everything else here wants it so. What is not a plate or a number stays as it is, for
+        the checks to name.
+        """
+        if audience.rule is None:
+            return audience
+        return replace(audience, rule=sealed(audience.rule, self._digest_of))
+
     async def count(self, account: AccountId, audience: Audience) -> int:
         """Return how many people are meant just now; under a second at a million."""
         return await self._store.count(account, audience)
 
+    async def explain(self, account: AccountId, audience: Audience) -> Explanation:
+        """Count, and say from which indexes, after examining how much, in which time."""
+        return await self._store.explain(account, audience)
+
+    async def sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]:
+        """Return some of the people meant: neighbours in the index from a random place on.
+
+        Whoever shows them masks them (`domain.masking.mask_openid`).
+        """
+        return await self._store.sample(account, audience, size)
+
     async def upper_bound(self, account: AccountId, audience: Audience) -> str | None:
-        """Return the cursor of the last person meant, `None` if nobody is.
+        """Return a cursor beyond which nobody is meant, `None` if nobody is at all.
 
         A broadcast fixes it when it starts, so that people who come later do not lengthen it.
         """
@@ -53,7 +82,8 @@ class Audiences:
     ) -> list[tuple[str, OpenId]]:
         """Return the next people as (cursor, openid), each once, in the order of the cursor.
 
-        Start with `after=None`, go on with the last cursor; an empty page is the end.
+        Start with `after=None`, go on with the last cursor; an empty page is the end, a short
+        one is not.
         """
         cursors = await self._store.page(account, audience, after=after, up_to=up_to, size=size)
         start = len(account) + 1  # a cursor is "<account>:<openid>"
@@ -64,6 +94,12 @@ class Audiences:
     ) -> set[OpenId]:
         """Return who of a sub-chunk is still meant: some unfollowed or cancelled meanwhile."""
         return await self._store.still_meant(account, audience, openids)
+
+    def _digest_of(self, subject: Subject) -> str | None:
+        try:
+            return self._store.digest_of(normalised(subject))
+        except InvalidInput:
+            return None
 
     async def holders(
         self, account: AccountId, topic: TopicId, subject: Subject

@@ -3,6 +3,7 @@
 One person per line:
 `{"openid": "…", "topics": ["outage.water"], "region": "440305", "tags": [],
 "subjects": [{"kind": "vehicle", "value": "粤B12345", "plate_type": "02"}]}`
+and, if known, `"followed_at"` and `"active_at"`: times with their zone.
 
 A killed import goes on after its last finished batch when it is started again with the same
 file. An import adds and never takes away, so doing a batch twice changes nothing.
@@ -16,6 +17,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, time
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -23,6 +25,7 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 
 from config.catalogue import Catalogue
+from domain.clock import BEIJING, aware, in_beijing
 from domain.errors import ConfigError, InvalidInput
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from domain.people import Subject, Subscriber, Subscription
@@ -31,6 +34,7 @@ from subscriptions.audience import normalised
 BATCH_LINES = 2000
 WINDOW_LINES = 100_000  # sorted together; about 40 MB while it is being written
 BAD_LINES_KEPT = 1000
+EARLIEST, LATEST = datetime(2011, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _FINGERPRINT_BYTES = 64 * 1024
 _OPENID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _TAG = re.compile(r"[^\s\0]{1,32}")
@@ -216,6 +220,8 @@ class Importer:
             account=account,
             openid=OpenId(openid),
             following=True,
+            followed_at=_moment(content.get("followed_at"), "followed_at"),
+            active_on=_day(_moment(content.get("active_at"), "active_at")),
             region=region,
             tags=_tags(content.get("tags")),
             subscriptions=tuple(
@@ -292,6 +298,25 @@ def _strings(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _BadPerson(f"{name} is not a list of texts")
     return value
+
+
+def _moment(value: Any, name: str) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = aware(datetime.fromisoformat(value))
+    except (TypeError, ValueError) as error:
+        raise _BadPerson(f"{name} is not a time with its zone") from error
+    if not EARLIEST <= moment < LATEST:
+        raise _BadPerson(f"{name} is not between 2011 and 2100")
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _day(moment: datetime | None) -> datetime | None:
+    """Return the midnight in Beijing before the moment: activity is kept by the day."""
+    if moment is None:
+        return None
+    return datetime.combine(in_beijing(moment).date(), time(), BEIJING).astimezone(UTC)
 
 
 def _tags(value: Any) -> tuple[str, ...]:

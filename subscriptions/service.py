@@ -22,7 +22,7 @@ class PeopleStore(Protocol):
 
     async def find(self, account: AccountId, openid: OpenId) -> Subscriber | None: ...
 
-    async def is_present(self, account: AccountId, openid: OpenId) -> bool: ...
+    async def is_present(self, account: AccountId, openid: OpenId, at: datetime) -> bool: ...
 
     async def appeared(
         self, account: AccountId, openid: OpenId, at: datetime, *, followed: bool
@@ -60,9 +60,9 @@ class Subscriptions:
     async def heard_from(self, account: AccountId, openid: OpenId, at: datetime) -> None:
         """Note that somebody wrote or tapped: they follow and can be reached.
 
-        Costs one indexed read as long as that is known already.
+        Costs one indexed read as long as that is known already, and a write once a day.
         """
-        if not await self._people.is_present(account, openid):
+        if not await self._people.is_present(account, openid, at):
             await self._people.appeared(account, openid, at, followed=False)
 
     async def find(self, account: AccountId, openid: OpenId) -> Subscriber | None:

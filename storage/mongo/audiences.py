@@ -1,29 +1,40 @@
 """Audiences in MongoDB (受众): how many are meant, and who, page by page in `_id` order.
 
-Every question is an equality on account, following, reachable and one key, so the index
-`audience` answers it in order and without the documents. Only pages of an audience that joins
-topics or regions with tags look at documents, and only at those with the first kind of key;
-counting such an audience walks the index once per kind and compares.
+Three indexes answer. What one kind of key decides (a topic, a region, a tag) comes from `audience`.
+Everything else (kinds joined, rules with `not`, dates) is decided on the entries of `faces`. People
+named one by one are looked up by `_id`. The first two never touch a document.
 """
 
-from bisect import bisect_right
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from domain.audience import Explanation, Got, broadcasts_in
 from domain.broadcast import Audience
 from domain.ids import AccountId, OpenId, TopicId
 from domain.people import Subject
 from domain.topic import Mode
 from storage.mongo.fields import FieldCipher
-from storage.mongo.keys import conditions, subject_hash, subject_key, topic_key
+from storage.mongo.headcount import Counted, Headcount, ids_in, living, pick, single_kind
+from storage.mongo.keys import subject_hash, subject_key, topic_key
 from storage.mongo.papers import subscriber_from
 from storage.mongo.people import SUBSCRIBERS, person_id
+from storage.mongo.recipients import Recipients
+from storage.mongo.rules import (
+    Known,
+    digests_in,
+    document_filter,
+    face_filter,
+    one_of,
+    relaxed,
+)
 
-COUNT_MILLISECONDS = 10_000
 EAGER: tuple[Mode, ...] = ("immediate", "daily", "weekly")
-WALK = 20_000  # index entries to a round trip when two kinds are compared
+READ_MILLISECONDS = 50_000  # a page of a rare rule may pass over millions of entries
 
 Document = dict[str, Any]
 
@@ -32,79 +43,105 @@ class MongoAudiences:
     """Questions about many people at once."""
 
     def __init__(
-        self, database: AsyncDatabase[Document], fields: FieldCipher, *, walk: int = WALK
+        self, database: AsyncDatabase[Document], fields: FieldCipher, **sizes: int
     ) -> None:
-        self._database = database
         self._subscribers = database[SUBSCRIBERS]
         self._fields = fields
-        self._walk = walk
+        self._recipients = Recipients(database)
+        self._headcount = Headcount(database, self._recipients, **sizes)
+
+    def digest_of(self, subject: Subject) -> str:
+        """Return the keyed hash that stands for a thing in a rule."""
+        return subject_hash(self._fields, subject)
 
     async def count(self, account: AccountId, audience: Audience) -> int:
         """Return how many people an audience means just now."""
-        if audience.is_empty:
-            return 0
-        groups = conditions(audience)
-        if len(groups) > 1 and not audience.openids:
-            return await self._count_joined([_living(account, keys) for keys in groups])
-        # the plain command counts index entries; an aggregation would fetch every document
-        answer = await self._database.command(
-            "count",
-            SUBSCRIBERS,
-            query=query(account, audience),
-            hint=index_for(audience),
-            maxTimeMS=COUNT_MILLISECONDS,
-        )
-        return int(answer["n"])
+        return (await self._counted(account, audience, explained=False)).people
 
-    async def _count_joined(self, filters: Sequence[Document]) -> int:
-        """Count who stands in all of several ordered walks over the index, in little memory."""
-        walks = [
-            self._subscribers.find(
-                filter_, {"_id": 1}, sort=[("_id", 1)], hint="audience", batch_size=self._walk
-            )
-            for filter_ in filters
-        ]
-        ahead: list[list[str]] = [[] for _ in walks]  # what each walk has seen beyond the bound
-        total = 0
-        while True:
-            for number, walk in enumerate(walks):
-                if not ahead[number]:
-                    ahead[number] = [document["_id"] for document in await walk.to_list(self._walk)]
-            if not all(ahead):
-                break
-            bound = min(ids[-1] for ids in ahead)
-            cuts = [bisect_right(ids, bound) for ids in ahead]
-            first, *others = (set(ids[:cut]) for ids, cut in zip(ahead, cuts, strict=True))
-            total += len(first.intersection(*others))
-            ahead = [ids[cut:] for ids, cut in zip(ahead, cuts, strict=True)]
-        for walk in walks:
-            await walk.close()
-        return total
+    async def explain(self, account: AccountId, audience: Audience) -> Explanation:
+        """Count, and say which indexes that took and what was examined."""
+        began = perf_counter()
+        found = await self._counted(account, audience, explained=True)
+        return Explanation(
+            count=found.people,
+            indexes=found.indexes,
+            keys=found.keys,
+            documents=found.documents,
+            milliseconds=round((perf_counter() - began) * 1000),
+        )
+
+    async def _counted(self, account: AccountId, audience: Audience, *, explained: bool) -> Counted:
+        if audience.is_empty:
+            return Counted()
+        known = await self._holders(account, audience)
+        if audience.rule is not None:
+            known = replace(known, got=dict.fromkeys(broadcasts_in(audience.rule), ()))
+        return await self._headcount.count(account, audience, known, explained=explained)
+
+    async def sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]:
+        """Return some of the people meant: neighbours from a random place onwards."""
+        last = await self.upper_bound(account, audience)
+        if last is None:
+            return []
+        start = pick(await self._headcount.some_ids(account))
+        found: list[str] = []
+        for after, up_to in ((start, last), (None, start)) if start else ((None, last),):
+            edge = after
+            while len(found) < size and up_to is not None:
+                more = size - len(found)
+                page = await self.page(account, audience, after=edge, up_to=up_to, size=more)
+                if not page:
+                    break
+                found += page
+                edge = page[-1]
+        return [OpenId(_id[len(account) + 1 :]) for _id in found]
 
     async def upper_bound(self, account: AccountId, audience: Audience) -> str | None:
-        """Return the last `_id` of an audience, beyond which a broadcast does not look."""
+        """Return an `_id` beyond which nobody is meant now, and a broadcast does not look.
+
+        None when certainly nobody is meant. It is the last of all followers where finding the
+        last one meant might mean to look at everybody.
+        """
         if audience.is_empty:
             return None
+        if index_for(audience) == "faces":
+            filter_, hint = living(account), "faces"
+        else:
+            filter_, hint = query(account, _without_lookups(audience)), index_for(audience)
         last = await self._subscribers.find_one(
-            query(account, audience), {"_id": 1}, sort=[("_id", -1)], hint=index_for(audience)
+            filter_, {"_id": 1}, sort=[("_id", -1)], hint=hint, max_time_ms=READ_MILLISECONDS
         )
         return str(last["_id"]) if last else None
 
     async def page(
         self, account: AccountId, audience: Audience, *, after: str | None, up_to: str, size: int
     ) -> list[str]:
-        """Return the next `_id`s above `after` and not beyond `up_to`, each person once."""
+        """Return the next `_id`s above `after` and not beyond `up_to`, each person once.
+
+        An empty page is the end; a short one is not.
+        """
         if audience.is_empty:
             return []
-        cursor = self._subscribers.find(
-            query(account, audience, after=after, up_to=up_to),
-            {"_id": 1},
-            sort=[("_id", 1)],
-            limit=size,
-            batch_size=size,
-            hint=index_for(audience),
-        )
-        return [document["_id"] for document in await cursor.to_list()]
+        asks_recipients = audience.rule is not None and broadcasts_in(audience.rule)
+        known = await self._holders(account, audience)
+        wider = _without_lookups(audience) if asks_recipients else audience
+        while True:
+            cursor = self._subscribers.find(
+                query(account, wider, known, after=after, up_to=up_to),
+                {"_id": 1},
+                sort=[("_id", 1)],
+                limit=size,
+                batch_size=size,
+                hint=index_for(wider),
+                max_time_ms=READ_MILLISECONDS,
+            )
+            ids = [str(document["_id"]) for document in await cursor.to_list()]
+            if not ids or not asks_recipients:
+                return ids
+            meant = await self._meant(account, audience, ids)
+            if meant:
+                return [_id for _id in ids if _id in meant]
+            after = ids[-1]
 
     async def still_meant(
         self, account: AccountId, audience: Audience, openids: Sequence[OpenId]
@@ -112,12 +149,32 @@ class MongoAudiences:
         """Return those of these people whom the audience means now."""
         if audience.is_empty or not openids:
             return set()
-        filter_ = query(account, audience) | {
-            "_id": {"$in": [person_id(account, openid) for openid in openids]}
-        }
-        cursor = self._subscribers.find(filter_, {"openid": 1}, hint="_id_")
-        meant = {document["openid"] for document in await cursor.to_list()}
+        ids = [person_id(account, openid) for openid in openids]
+        start = len(account) + 1
+        meant = {OpenId(_id[start:]) for _id in await self._meant(account, audience, ids)}
         return meant & set(audience.openids) if audience.openids else meant
+
+    async def _meant(self, account: AccountId, audience: Audience, ids: Sequence[str]) -> set[str]:
+        """Return who of these is meant, by their documents; `openids` are not looked at."""
+        known = Known(got=await self._recipients.among(account, audience, ids))
+        filter_ = living(account, document_filter(audience, known), {"_id": {"$in": list(ids)}})
+        cursor = self._subscribers.find(
+            filter_, {"_id": 1}, hint="_id_", max_time_ms=READ_MILLISECONDS
+        )
+        return {str(document["_id"]) for document in await cursor.to_list()}
+
+    async def _holders(self, account: AccountId, audience: Audience) -> Known:
+        """Look up who bound the given things a rule asks about."""
+        digests = digests_in(audience)
+
+        async def find(digest: str) -> list[str]:
+            cursor = self._subscribers.find(
+                living(account, {"keys": subject_key(digest)}), {"_id": 1}, hint="audience"
+            )
+            return [str(document["_id"]) for document in await cursor.to_list()]
+
+        found = await asyncio.gather(*map(find, digests))
+        return Known(holders=dict(zip(digests, found, strict=True)))
 
     async def holders(
         self, account: AccountId, topic: TopicId, subject: Subject
@@ -144,34 +201,36 @@ class MongoAudiences:
 
 
 def query(
-    account: AccountId, audience: Audience, *, after: str | None = None, up_to: str | None = None
+    account: AccountId,
+    audience: Audience,
+    known: Known | None = None,
+    *,
+    after: str | None = None,
+    up_to: str | None = None,
 ) -> Document:
     """Return the one indexed query an audience compiles to."""
-    first, *others = conditions(audience)
-    filter_ = _living(account, first)
-    if others:
-        filter_["$and"] = [{"keys": _one_of(keys)} for keys in others]
-    ids: Document = {}
+    known = known or Known()
+    part = ids_in((after, up_to))
     if audience.openids:
-        ids["$in"] = [person_id(account, openid) for openid in dict.fromkeys(audience.openids)]
-    if after is not None:
-        ids["$gt"] = after
-    if up_to is not None:
-        ids["$lte"] = up_to
-    if ids:
-        filter_["_id"] = ids
-    return filter_
-
-
-def _living(account: AccountId, keys: Sequence[str]) -> Document:
-    """Return the filter of reachable followers with one of these keys."""
-    return {"account": account, "following": True, "reachable": True, "keys": _one_of(keys)}
-
-
-def _one_of(keys: Sequence[str]) -> Any:
-    return {"$in": list(keys)} if len(keys) > 1 else keys[0]
+        ids = [person_id(account, openid) for openid in dict.fromkeys(audience.openids)]
+        return living(account, document_filter(audience, known), {"_id": {"$in": ids}}, part)
+    keys = single_kind(audience)
+    if keys is not None:
+        return living(account) | {"keys": one_of(keys)} | part
+    return living(account, face_filter(audience, known), part)
 
 
 def index_for(audience: Audience) -> str:
     """Return the index to use: a list of people is looked up one by one."""
-    return "_id_" if audience.openids else "audience"
+    if audience.openids:
+        return "_id_"
+    return "faces" if single_kind(audience) is None else "audience"
+
+
+def _without_lookups(audience: Audience) -> Audience:
+    """Return an audience that means at least the same people, whatever broadcasts they got."""
+    if audience.rule is None or not broadcasts_in(audience.rule):
+        return audience
+    rule = relaxed(audience.rule, lambda leaf: isinstance(leaf, Got))
+    everybody = not (audience.topics or audience.regions or audience.tags or audience.openids)
+    return replace(audience, rule=rule, all=everybody)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.audience import plain, rule_from
 from domain.broadcast import Audience, Broadcast
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
 from domain.ledger import Totals
@@ -25,6 +26,7 @@ def broadcast_document(broadcast: Broadcast) -> Document:
             "tags": list(audience.tags),
             "openids": list(audience.openids),
             "all": audience.all,
+            **({"rule": plain(audience.rule)} if audience.rule is not None else {}),
         },
         "template": broadcast.template,
         "data": dict(broadcast.data),
@@ -68,6 +70,7 @@ def broadcast_from(document: Document) -> Broadcast:
             tags=tuple(audience["tags"]),
             openids=tuple(map(OpenId, audience["openids"])),
             all=audience["all"],
+            rule=rule_from(audience["rule"]) if "rule" in audience else None,
         ),
         template=document["template"],
         data=document["data"],

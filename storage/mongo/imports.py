@@ -87,15 +87,24 @@ class MongoImports:
             bindings += [
                 await self._binding(_id, line, digest, item) for digest, item in fresh.items()
             ]
-            marks = replace(known, subjects=(*known.subjects, *fresh))
+            kinds = dict.fromkeys((*known.kinds, *(item.kind for item in subjects)))
+            marks = replace(known, subjects=(*known.subjects, *fresh), kinds=tuple(kinds))
             if document is None:
                 subscribers.append(InsertOne(_newborn(_id, line, marks)))
                 written.append(_id)
             elif (merged := _merged(document, line)) != subscriber_from(document) or fresh:
                 subscribers.append(
                     UpdateOne(
-                        {"_id": _id, "revision": document.get("revision")},
-                        {"$set": subscriber_fields(merged, marks), "$inc": {"revision": 1}},
+                        # a sign of life changes the face and not the revision
+                        {
+                            "_id": _id,
+                            "revision": document.get("revision"),
+                            "face": document.get("face"),
+                        },
+                        {
+                            "$set": subscriber_fields(merged, marks) | _dates(merged),
+                            "$inc": {"revision": 1},
+                        },
                     )
                 )
                 written.append(_id)
@@ -190,6 +199,8 @@ def _union(held: Subscriber, line: Subscriber, declined: Iterable[str] = ()) -> 
     return replace(
         held,
         region=held.region or line.region,
+        followed_at=held.followed_at or line.followed_at,
+        active_on=max(filter(None, (held.active_on, line.active_on)), default=None),
         tags=tuple(dict.fromkeys((*held.tags, *line.tags))),
         subscriptions=(*held.subscriptions, *added),
     )
@@ -208,4 +219,11 @@ def _newborn(_id: str, line: Subscriber, marks: Marks) -> Document:
         "reachable": True,
         "revision": 1,
         **subscriber_fields(line, marks),
+        **_dates(line),
     }
+
+
+def _dates(line: Subscriber) -> Document:
+    """Return the dates that are known; an import may bring what no event has told us."""
+    dates = {"followed_at": line.followed_at, "active_on": line.active_on}
+    return {name: date for name, date in dates.items() if date is not None}

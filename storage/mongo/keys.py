@@ -8,6 +8,7 @@ MongoDB cannot index two array fields together, so what audiences ask for stands
     r:A               told us of region A or a region below it
     g:TAG             carries the tag
     s:HASH            bound the thing with this keyed hash
+    k:KIND            bound a thing of this kind
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from functools import lru_cache
 from domain.broadcast import Audience
 from domain.ids import RegionCode, TopicId
 from domain.people import Subject, Subscriber
-from domain.topic import ancestors
+from domain.topic import SubjectKind, ancestors
 from storage.mongo.fields import FieldCipher
 
 EVERYBODY = "*"
@@ -25,9 +26,10 @@ EVERYBODY = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What a subscriber's bindings add: hashes of bound things, regions of bound places."""
+    """What a subscriber's bindings add: hashes and kinds of bound things, regions of places."""
 
     subjects: tuple[str, ...] = ()
+    kinds: tuple[SubjectKind, ...] = ()
     regions: tuple[RegionCode, ...] = ()
 
 
@@ -39,6 +41,11 @@ def subject_hash(fields: FieldCipher, subject: Subject) -> str:
 def subject_key(digest: str) -> str:
     """Return the key of people who bound the thing with this hash."""
     return f"s:{digest}"
+
+
+def kind_key(kind: SubjectKind) -> str:
+    """Return the key of people who bound a thing of this kind."""
+    return f"k:{kind}"
 
 
 def topic_key(topic: TopicId, region: RegionCode | None = None) -> str:
@@ -58,6 +65,7 @@ def keys_of(subscriber: Subscriber, marks: Marks) -> list[str]:
         *([subscriber.region] if subscriber.region else []),
     }
     keys = {EVERYBODY, *map(subject_key, marks.subjects), *(f"g:{tag}" for tag in subscriber.tags)}
+    keys.update(map(kind_key, marks.kinds))
     keys.update(f"r:{above}" for above in _above(regions))
     for item in subscriber.subscriptions:
         keys.add(topic_key(item.topic))
@@ -73,7 +81,7 @@ def conditions(audience: Audience) -> list[list[str]]:
 
     Topics and regions together mean "follows the topic for a region below".
     """
-    regions: list[RegionCode | None] = [next(ancestors(code)) for code in audience.regions]
+    regions: list[RegionCode | None] = [region_of(code) for code in audience.regions]
     found: list[list[str]] = []
     if audience.topics:
         places = regions or [None]
@@ -83,6 +91,11 @@ def conditions(audience: Audience) -> list[list[str]]:
     if audience.tags:
         found.append([f"g:{tag}" for tag in audience.tags])
     return [list(dict.fromkeys(keys)) for keys in found] or [[EVERYBODY]]
+
+
+def region_of(code: RegionCode) -> RegionCode:
+    """Return a region in the one spelling it has in a key."""
+    return next(ancestors(code))
 
 
 def _above(regions: Iterable[RegionCode]) -> list[RegionCode]:

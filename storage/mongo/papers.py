@@ -19,6 +19,7 @@ from domain.people import (
     Vehicle,
 )
 from domain.topic import parse_mode
+from storage.mongo.faces import face_of
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import Marks, keys_of, subject_hash
 
@@ -34,6 +35,7 @@ def subscriber_from(document: Document) -> Subscriber:
         followed_at=document.get("followed_at"),
         region=document.get("region"),
         tags=tuple(document.get("tags", ())),
+        active_on=document.get("active_on"),
         large_print=document.get("large_print", False),
         subscriptions=tuple(
             Subscription(
@@ -67,8 +69,10 @@ def subscriber_fields(subscriber: Subscriber, marks: Marks) -> Document:
             for item in subscriber.subscriptions
         ],
         "subjects": list(marks.subjects),
+        "subject_kinds": list(marks.kinds),
         "place_regions": list(marks.regions),
         "keys": keys_of(subscriber, marks),
+        "face": face_of(subscriber, marks.regions, marks.kinds),
     }
 
 
@@ -76,6 +80,7 @@ def marks_from(document: Document) -> Marks:
     """Read the marks a subscriber document carries from its bindings."""
     return Marks(
         subjects=tuple(document.get("subjects", ())),
+        kinds=tuple(document.get("subject_kinds", ())),
         regions=tuple(RegionCode(code) for code in document.get("place_regions", ())),
     )
 

@@ -15,9 +15,11 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from domain.clock import in_beijing
 from domain.ids import AccountId, OpenId
 from domain.people import Bindings, Person, Subscriber
 from storage.mongo.erasures import MongoErasures
+from storage.mongo.faces import DAYS, STRANGER, day_code, midnight
 from storage.mongo.fields import FieldCipher
 from storage.mongo.keys import EVERYBODY, Marks, subject_hash
 from storage.mongo.papers import Papers, subscriber_fields, subscriber_from
@@ -43,6 +45,11 @@ class MongoPeople:
         IndexModel(
             [("account", 1), ("following", 1), ("reachable", 1), ("keys", 1), ("_id", 1)],
             name="audience",
+        ),
+        # every rule, decided on the entries alone and in the order of _id (storage.mongo.faces)
+        IndexModel(
+            [("account", 1), ("following", 1), ("reachable", 1), ("_id", 1), ("face", 1)],
+            name="faces",
         ),
     )
 
@@ -70,21 +77,15 @@ class MongoPeople:
         """Note that somebody follows (`followed`) or at least talks to us, and is reachable.
 
         Returns the subscriber as it was before, `None` for somebody new. News older than an
-        unfollow already known changes nothing.
+        unfollow already known changes nothing. The day of the last sign of life only grows.
         """
         _id = person_id(account, openid)
-        change: Document = {"following": True, "reachable": True}
-        if followed:
-            change["followed_at"] = at
+        change = _appearance(account, openid, at, followed=followed)
         for _ in range(2):  # somebody else may insert between our look and our insert
             try:
                 before = await self._subscribers.find_one_and_update(
                     {"_id": _id, "$nor": [{"unfollowed_at": {"$gt": at}}]},
-                    {
-                        "$set": change,
-                        "$unset": {"unreachable_because": ""},
-                        "$setOnInsert": _newborn(account, openid),
-                    },
+                    change,
                     upsert=True,
                     return_document=ReturnDocument.BEFORE,
                 )
@@ -93,10 +94,16 @@ class MongoPeople:
             return subscriber_from(before) if before else None
         return await self.find(account, openid)
 
-    async def is_present(self, account: AccountId, openid: OpenId) -> bool:
-        """Whether we already count this person as following and reachable."""
+    async def is_present(self, account: AccountId, openid: OpenId, at: datetime) -> bool:
+        """Whether we already count this person as following, reachable and heard from that day."""
         found = await self._subscribers.find_one(
-            {"_id": person_id(account, openid), "following": True, "reachable": True}, {"_id": 1}
+            {
+                "_id": person_id(account, openid),
+                "following": True,
+                "reachable": True,
+                "active_on": {"$gte": midnight(in_beijing(at).date())},
+            },
+            {"_id": 1},
         )
         return found is not None
 
@@ -159,6 +166,7 @@ class MongoPeople:
             )
         marks = Marks(
             subjects=tuple(subject_hash(self.fields, s) for s in after.bindings.subjects),
+            kinds=tuple(dict.fromkeys(s.kind for s in after.bindings.subjects)),
             regions=tuple(dict.fromkeys(place.region for place in after.bindings.places)),
         )
         content = subscriber_fields(after.subscriber, marks)
@@ -191,7 +199,28 @@ class MongoPeople:
 
 
 def _newborn(account: AccountId, openid: OpenId) -> Document:
-    return {"account": account, "openid": openid, "keys": [EVERYBODY]}
+    return {"account": account, "openid": openid, "keys": [EVERYBODY], "face": STRANGER}
+
+
+def _appearance(
+    account: AccountId, openid: OpenId, at: datetime, *, followed: bool
+) -> list[Document]:
+    """Return the update that notes a sign of life: dates, and the days at the face's beginning."""
+    day = in_beijing(at).date()
+    face: Document = {"$ifNull": ["$face", STRANGER]}
+    active = {"$max": [{"$substrBytes": [face, 1, 5]}, day_code(day)]}
+    follow = day_code(day) if followed else {"$substrBytes": [face, 7, 5]}
+    newborn = {"account": {"$literal": account}, "openid": {"$literal": openid}}
+    change = {
+        "keys": {"$ifNull": ["$keys", [EVERYBODY]]},
+        "following": True,
+        "reachable": True,
+        "active_on": {"$max": ["$active_on", midnight(day)]},
+        "face": {"$concat": ["a", active, "f", follow, {"$substrBytes": [face, DAYS, -1]}]},
+    }
+    if followed:
+        change["followed_at"] = at
+    return [{"$set": newborn | change}, {"$unset": "unreachable_because"}]
 
 
 def _declined(document: Document | None, before: Subscriber, after: Subscriber) -> list[str]:

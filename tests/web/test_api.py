@@ -98,6 +98,8 @@ async def api(
         settings=settings,
         broadcasts=engine.broadcasts,
         editing=engine.editing,
+        audiences=engine.audiences,
+        catalogue=engine.catalogue,
         resends=engine.resends,
         lists=engine.lists,
         dead=engine.dead,

@@ -2,12 +2,21 @@
 
 from tornado.routing import URLSpec
 
-from web.api import broadcast_operations, broadcasts, history, notices, openapi, previews
+from web.api import (
+    audiences,
+    broadcast_operations,
+    broadcasts,
+    history,
+    notices,
+    openapi,
+    previews,
+)
 
 routes: list[URLSpec] = [
     *previews.routes,  # its fixed path comes before a broadcast's
     *broadcasts.routes,
     *broadcast_operations.routes,
+    *audiences.routes,
     *notices.routes,
     *history.routes,
     *openapi.routes,

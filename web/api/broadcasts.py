@@ -78,8 +78,9 @@ class BroadcastApi(KeyPage):
         self.require((WRITE,))
         request = self.read(BroadcastRequest)
         self.require_account(request.account)
+        order = await self.ctx.broadcasts.prepared(request.order())
         edited = await self.ctx.editing.edit(
-            BroadcastId(broadcast_id), request.order(), author=self.key.author
+            BroadcastId(broadcast_id), order, author=self.key.author
         )
         answer = BroadcastEdited(id=edited.id, state=edited.state, revision=edited.revision)
         self.answer(answer.model_dump(mode="json"))

@@ -7,16 +7,17 @@ Chinese first, then English.
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from domain.broadcast import Audience, BroadcastState
 from domain.clock import parse_hours
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
+from web.api.rules import RuleModel
+from web.api.strict import Name, Strict
 
 HOURS = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Value = Annotated[str, StringConstraints(max_length=500)]
 Data = Annotated[
     dict[Name, Value],
@@ -38,12 +39,6 @@ Template = Annotated[
 ]
 
 
-class Strict(BaseModel):
-    """No guessing: a number is not a text, and a misspelt field is an error."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
 class AudienceModel(Strict):
     """发送对象：各种条件之间为“且”，同种条件的值之间为“或” / kinds by AND, values by OR."""
 
@@ -54,6 +49,11 @@ class AudienceModel(Strict):
     tags: list[Name] = Field([], max_length=100, description="标签 / tags")
     openids: list[Name] = Field([], max_length=5_000, description="指定的人 / these people")
     all: bool = Field(False, description="全部关注者 / every follower")
+    rule: RuleModel | None = Field(
+        None,
+        description="更细的条件，与以上各种条件之间为“且” / finer conditions, joined to the others "
+        "by AND",
+    )
 
     def audience(self) -> Audience:
         """Return the domain's audience, each value once."""
@@ -63,6 +63,7 @@ class AudienceModel(Strict):
             tags=tuple(dict.fromkeys(self.tags)),
             openids=tuple(OpenId(openid) for openid in dict.fromkeys(self.openids)),
             all=self.all,
+            rule=self.rule.rule() if self.rule is not None else None,
         )
 
 

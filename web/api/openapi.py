@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from tornado.web import url
 
+from web.api.audiences import PREVIEW
 from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
 from web.api.described_previews import OPERATIONS as BEFORE_SENDING
@@ -128,6 +129,7 @@ OPERATIONS = (
     ),
     *BEFORE_SENDING,
     *ON_BROADCASTS,
+    PREVIEW,
     Operation(
         method="post",
         path="/api/v1/notices",
