@@ -1,11 +1,12 @@
 """Fan-out (群发展开): the audience becomes batches in the ledger.
 
-The upper bound is fixed once; people are read in id order; each batch remembers where the next
-one begins. So the last batch in the ledger is the checkpoint: after a crash the expansion goes
-on behind it and rewrites nothing, and two processes expanding at once cannot disagree, because
-a batch number can be written only once.
+The upper bound is fixed once; people are read in id order, a page ahead of what is written; each
+batch remembers where the next one begins. So the last batch in the ledger is the checkpoint: after
+a crash the expansion goes on behind it and rewrites nothing, and two processes expanding at once
+cannot disagree, because a batch number can be written only once.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -31,7 +32,9 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 LEASE = timedelta(seconds=15)
-BATCHES_PER_PAGE = 10
+BATCHES_PER_PAGE = 20
+Page = Sequence[tuple[str, OpenId]]
+Reading = asyncio.Task[list[tuple[str, OpenId]]]
 
 
 class Fanout:
@@ -104,32 +107,48 @@ class Fanout:
             return await self._keep(broadcast, owner)
         up_to = await self._store.bound_fanout(broadcast.id, found or "")
         size = mass.MOST if broadcast.channel == "mass" else self._batch_size
-        pages = 1  # the first page is one batch, so that sending begins at once
-        while await self._keep(broadcast, owner):
-            last = await self._ledger.last(broadcast.id)
-            seq, after = (last[0] + 1, last[1]) if last else (0, None)
-            page = await people.page(
-                broadcast.account,
-                broadcast.audience,
-                after=after,
-                up_to=up_to,
-                size=size * pages,
-            )
-            if not page:
-                return True
-            batches = [
-                self._batch(
-                    broadcast,
-                    seq + number,
-                    tuple(openid for _, openid in part),
-                    cursor=part[-1][0],
-                    due_at=self._clock.now(),
+        most = max(size, self._batch_size * BATCHES_PER_PAGE)
+
+        def read(after: str | None, size: int) -> Reading:
+            return asyncio.create_task(
+                people.page(
+                    broadcast.account, broadcast.audience, after=after, up_to=up_to, size=size
                 )
-                for number, part in enumerate(_parts(page, size))
-            ]
-            await self._write(broadcast, batches)
-            pages = BATCHES_PER_PAGE
+            )
+
+        seq, after = await self._reached(broadcast)
+        coming = read(after, size)  # one batch, so that sending begins at once
+        try:
+            while (page := await self._kept(coming, broadcast, owner)) is not None:
+                if not page:
+                    return True
+                batches = self._batches(broadcast, page, seq, size)
+                coming = read(page[-1][0], most)  # while this one is written
+                if await self._write(batches):
+                    seq += len(batches)
+                    continue
+                await _dropped(coming)  # it follows a page that somebody else wrote otherwise
+                seq, after = await self._reached(broadcast)
+                coming = read(after, most)
+        finally:
+            await _dropped(coming)
         return False
+
+    async def _reached(self, broadcast: Broadcast) -> tuple[int, str | None]:
+        """Return the number of the next batch and the cursor it begins behind."""
+        last = await self._ledger.last(broadcast.id)
+        return (last[0] + 1, last[1]) if last else (0, None)
+
+    async def _kept(self, coming: Reading, broadcast: Broadcast, owner: str) -> Page | None:
+        """Wait for a page, renewing the claim meanwhile; None when the claim is lost.
+
+        A page of few among millions may take longer than the claim lasts.
+        """
+        while await self._keep(broadcast, owner):
+            done, _ = await asyncio.wait({coming}, timeout=LEASE.total_seconds() / 3)
+            if done:
+                return coming.result()
+        return None
 
     async def _expand_notice(self, broadcast: Broadcast, owner: str) -> bool:
         """Write who is told at once; who is told later has an item before that."""
@@ -151,7 +170,7 @@ class Fanout:
         now = self._clock.now()
         for number, part in enumerate(_parts(people, self._batch_size)):
             batch = self._batch(broadcast, number, tuple(part), cursor="", due_at=now)
-            await self._write(broadcast, [batch])
+            await self._write([batch])
 
     def _source(self, broadcast: Broadcast) -> Source:
         """Return where the people come from: the audience, or those another one failed for."""
@@ -159,12 +178,17 @@ class Fanout:
             return Failed(self._failures, broadcast.resend_of)
         return self._people
 
-    async def _write(self, broadcast: Broadcast, batches: Sequence[NewBatch]) -> None:
+    async def _write(self, batches: Sequence[NewBatch]) -> bool:
+        """Write batches and ring; False when another process wrote one of them.
+
+        The ledger knows better then where to go on.
+        """
         try:
             await self._ledger.add(batches)
         except SeqTaken:
-            return  # written before a crash, or by another process: the ledger knows better
+            return False
         await self._ring_for(batches)
+        return True
 
     async def _ring_for(self, batches: Sequence[NewBatch]) -> None:
         """Ring for batches that were just written, the digests of a slice together."""
@@ -183,6 +207,19 @@ class Fanout:
         return await self._store.keep_fanout(
             broadcast.id, owner=owner, until=self._clock.now() + LEASE
         )
+
+    def _batches(self, broadcast: Broadcast, page: Page, seq: int, size: int) -> list[NewBatch]:
+        now = self._clock.now()
+        return [
+            self._batch(
+                broadcast,
+                seq + number,
+                tuple(openid for _, openid in part),
+                cursor=part[-1][0],
+                due_at=now,
+            )
+            for number, part in enumerate(_parts(page, size))
+        ]
 
     def _batch(
         self,
@@ -210,3 +247,9 @@ class Fanout:
 
 def _parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+async def _dropped(coming: Reading) -> None:
+    """Give up a page that nobody will use."""
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)

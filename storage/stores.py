@@ -43,6 +43,7 @@ from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.unknowns import MongoUnknowns
+from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
@@ -157,6 +158,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
         stack.push_async_callback(fields.aclose)
         ledger = MongoLedger(database, chunk_size=settings.push.sub_chunk)
         await create_indexes(database, ledger)
+        await upgrade(database)
         sealer = Sealer(settings.security.master_key)
         own = {AccountId(account.id): account.daily_quota for account in settings.accounts}
         quotas = MongoQuotas(database, clock, own)
