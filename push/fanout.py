@@ -55,6 +55,7 @@ class Fanout:
         clock: Clock,
         *,
         batch_size: int = 500,
+        lease: timedelta = LEASE,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -64,6 +65,7 @@ class Fanout:
         self._collector = collector
         self._failures = failures
         self._clock = clock
+        self._lease = lease
         self._batch_size = batch_size
 
     async def expand(self, broadcast: Broadcast, *, owner: str) -> bool:
@@ -145,7 +147,7 @@ class Fanout:
         A page of few among millions may take longer than the claim lasts.
         """
         while await self._keep(broadcast, owner):
-            done, _ = await asyncio.wait({coming}, timeout=LEASE.total_seconds() / 3)
+            done, _ = await asyncio.wait({coming}, timeout=self._lease.total_seconds() / 3)
             if done:
                 return coming.result()
         return None
@@ -205,7 +207,7 @@ class Fanout:
 
     async def _keep(self, broadcast: Broadcast, owner: str) -> bool:
         return await self._store.keep_fanout(
-            broadcast.id, owner=owner, until=self._clock.now() + LEASE
+            broadcast.id, owner=owner, until=self._clock.now() + self._lease
         )
 
     def _batches(self, broadcast: Broadcast, page: Page, seq: int, size: int) -> list[NewBatch]:

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
 from config.catalogue import load_catalogue
+from domain.audience import Active, AllOf, Followed, OnTopic
 from domain.broadcast import Audience
 from domain.errors import ConfigError
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
@@ -98,6 +100,10 @@ async def test_a_topic_without_region_counts_for_the_persons_region(importer, au
         (person("oA", region="4403051"), "region"),
         (person("oA", tags=[1]), "tags"),
         (person("oA", tags=[""]), "tag"),
+        (person("oA", followed_at="yesterday"), "followed_at"),
+        (person("oA", followed_at="2026-11-01T08:00:00"), "followed_at"),
+        (person("oA", active_at=1764547200), "active_at"),
+        (person("oA", active_at="1999-01-01T00:00:00Z"), "active_at"),
         (person("oA", subjects=[{"kind": "boat", "value": "1"}]), "kind"),
         (person("oA", subjects=[{"kind": "vehicle", "value": "粤I12345"}]), "plate"),
         (person("oA", subjects=[{"kind": "person", "value": "123"}]), "id_number"),
@@ -118,6 +124,24 @@ async def test_a_bad_line_is_named_by_number_and_reason_and_skipped(
     assert "粤I12345" not in report.bad[0].reason
     assert tuple(seen) == report.bad
     assert await audiences.count(CITY, Audience(all=True)) == 2
+
+
+async def test_dates_are_taken_where_no_event_has_told_us(importer, people, audiences, tmp_path):
+    when = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+    await people.appeared(CITY, OpenId("oB"), when, followed=True)
+    dates = {"followed_at": "2024-05-01T08:00:00+08:00", "active_at": "2026-10-31T23:59:00+08:00"}
+    path = written(tmp_path, person("oA", **dates), person("oB", **dates))
+
+    await importer.run(path, CITY)
+    await importer.run(path, CITY)
+
+    async def count(rule):
+        return await audiences.count(CITY, Audience(rule=rule))
+
+    assert await count(Followed(date(2024, 5, 1), date(2024, 5, 2))) == 1
+    assert await count(Active(date(2026, 10, 31), date(2026, 11, 1))) == 1
+    assert await count(AllOf((Followed(date(2026, 11, 20)), Active(date(2026, 11, 20))))) == 1
+    assert await count(OnTopic(WATER, NANSHAN)) == 2
 
 
 async def test_blank_lines_and_a_byte_order_mark_are_nothing_bad(importer, tmp_path):

@@ -1,10 +1,11 @@
 """Subscribing, leaving and coming back, on a real store."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
+from domain.audience import Active, Followed
 from domain.broadcast import Audience
 from domain.errors import InvalidInput, NotFound
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
@@ -89,6 +90,39 @@ async def test_a_word_from_a_stranger_makes_a_follower(service, count, clock):
     await service.heard_from(*WHO, clock.now())
 
     assert await count(all=True) == 1
+
+
+async def test_hearing_from_somebody_is_written_once_a_day(service, people, count, clock):
+    """Talking must stay cheap: the first word of a Beijing day is a write, the others a read."""
+    await service.follow(*WHO, clock.now())
+    writes = []
+    appeared = people.appeared
+
+    async def counted(*args, **kwargs):
+        writes.append(args)
+        return await appeared(*args, **kwargs)
+
+    people.appeared = counted
+    for _ in range(3):
+        await service.heard_from(*WHO, clock.advance(60))
+    midnight = timedelta(hours=15)  # from 10:03 it is the next day by then
+    for _ in range(3):
+        await service.heard_from(*WHO, clock.advance(midnight))
+        midnight = timedelta(minutes=1)
+
+    tomorrow = date(2026, 11, 25)
+    assert len(writes) == 1
+    assert await count(rule=Active(since=tomorrow)) == 1
+    assert await count(rule=Active(until=tomorrow)) == 0
+    assert await count(rule=Followed(until=tomorrow)) == 1
+
+
+async def test_an_old_message_does_not_make_somebody_less_active(service, count, clock):
+    await service.heard_from(*WHO, clock.now())
+
+    await service.heard_from(*WHO, clock.now() - timedelta(days=9))
+
+    assert await count(rule=Active(since=date(2026, 11, 24))) == 1
 
 
 async def test_a_message_delivered_after_the_unfollow_does_not_undo_it(service, clock):
