@@ -2,7 +2,8 @@
 
 A delivery's `_id` is broadcast and openid, so the recipients of a broadcast lie in the index in
 the order in which an account's people lie in theirs, and both can be walked side by side.
-`unknown` counts as sent: whoever may have a card already is not to get it again.
+`unknown` counts as sent: whoever may have a card already is not to get it again. It is known for
+as long as outcomes are kept (`push.retention`); after that nobody got it.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ GOT = ("sent", "unknown")
 MOST_OCCURRENCES = 31  # of a plan, the latest: a month of days
 LOOK_UP = 20_000  # `_id`s to one query
 READ_MILLISECONDS = 30_000
+IN_ORDER = [("broadcast", 1), ("state", 1), ("_id", 1)]
 
 Document = dict[str, Any]
 Got = Mapping[BroadcastId, Sequence[str]]  # `_id`s of people
@@ -100,14 +102,16 @@ class Recipients:
         return [BroadcastId(child["_id"]) async for child in latest]
 
     async def _read(self, name: BroadcastId, beyond: OpenId | None, size: int) -> list[OpenId]:
+        """Return the next recipients of one broadcast, from the index alone."""
         start = delivery_id(name, beyond or OpenId(""))
         cursor = self._deliveries.find(
-            {"_id": {"$gt": start, "$lt": f"{name};"}, "state": {"$in": GOT}},
-            {"openid": 1, "_id": 0},
+            {"broadcast": name, "state": {"$in": GOT}, "_id": {"$gt": start}},
+            {"_id": 1},
             sort=[("_id", 1)],
             limit=size,
             batch_size=size,
-            hint="_id_",
+            hint=IN_ORDER,
             max_time_ms=READ_MILLISECONDS,
         )
-        return [OpenId(document["openid"]) for document in await cursor.to_list()]
+        skip = len(delivery_id(name, OpenId("")))
+        return [OpenId(document["_id"][skip:]) for document in await cursor.to_list()]

@@ -151,6 +151,16 @@ async def test_subscribers_go_in_and_come_out_again(command, tmp_path):
     assert "4 lines: 3 imported, 1 skipped" in taken.err
     assert [json.loads(line) for line in given.out.splitlines()] == lines
 
+    rule = tmp_path / "rule.json"
+    rule.write_text('{"and": [{"topic": "outage.water"}, {"not": {"tag": "staff"}}]}')
+    counted = await command("subscribers", "count", "--rule", str(rule), "--account", "city")
+    wrong = await command("subscribers", "count", "--rule", '{"or": [{"tags": 1}]}')
+
+    assert (counted.code, counted.out.strip()) == (0, "3")
+    assert "faces: 3 index entries and 0 documents examined" in counted.err
+    assert wrong.code == 2
+    assert "or.0.tags" in wrong.err
+
 
 async def test_an_export_does_not_overwrite_a_file(command, tmp_path):
     (tmp_path / "there").write_text("something")

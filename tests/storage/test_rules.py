@@ -33,6 +33,7 @@ from domain.masking import Plate
 from domain.people import ImportedSubject, Person, Subject, Subscription
 from domain.topic import ancestors
 from storage.mongo.audiences import MongoAudiences
+from storage.mongo.deliveries import MongoDeliveries
 from storage.mongo.people import MongoPeople
 
 CITY = AccountId("city")
@@ -51,7 +52,8 @@ NOON = timedelta(hours=12)
 
 @pytest.fixture
 async def people(mongo, fields):
-    await mongo[MongoPeople.collection].create_indexes(list(MongoPeople.indexes))
+    for store in (MongoPeople, MongoDeliveries):
+        await mongo[store.collection].create_indexes(list(store.indexes))
     return MongoPeople(mongo, fields)
 
 
@@ -216,7 +218,12 @@ async def keep(people, mongo, population):
         for broadcast in described["got"]:
             state = "skipped" if broadcast == SENT and described["missed"] else "sent"
             deliveries.append(
-                {"_id": f"{broadcast}:{openid}", "openid": openid, "state": state}
+                {
+                    "_id": f"{broadcast}:{openid}",
+                    "broadcast": broadcast,
+                    "openid": openid,
+                    "state": state,
+                }
             )  # fmt: skip
     if deliveries:
         await mongo["deliveries"].insert_many(deliveries)
