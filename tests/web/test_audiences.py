@@ -10,6 +10,7 @@ from domain.people import Subject
 from tests.push.conftest import make_engine, platform  # noqa: F401  # fixtures
 from tests.support.push import CITY, WATER, Engine
 from tests.web.test_api import ORDER, Api, api, clock, engine, keys  # noqa: F401  # fixtures
+from web.api.openapi import fields_of
 
 FOLLOWERS_BUT_STAFF = {"and": [{"topic": "outage.water"}, {"not": {"tag": "staff"}}]}
 
@@ -153,3 +154,5 @@ async def test_the_rule_is_described(api: Api):
     schemas = described["components"]["schemas"]
     assert set(schemas["RuleModel"]["properties"]) >= {"and", "or", "not", "topic", "got"}
     assert "/api/v1/audiences/preview" in described["paths"]
+    rows = {row["name"] for row in fields_of("AudiencePreviewRequest")}
+    assert rows >= {"audience.rule.and", "audience.rule.not", "audience.rule.followed.since"}

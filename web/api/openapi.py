@@ -258,8 +258,11 @@ def _problem(status: int) -> dict[str, Any]:
     }
 
 
-def fields_of(name: str, prefix: str = "") -> list[dict[str, str]]:
-    """Return the rows of a model's table, nested objects spelt with dots."""
+def fields_of(name: str, prefix: str = "", within: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """Return the rows of a model's table, nested objects spelt with dots.
+
+    What is made of its own kind, as a rule is of rules, is described once (`within`).
+    """
     schemas = document()["components"]["schemas"]
     schema = schemas[name]
     rows: list[dict[str, str]] = []
@@ -274,13 +277,14 @@ def fields_of(name: str, prefix: str = "") -> list[dict[str, str]]:
             or (schemas[nested].get("description", "") if nested else ""),
         }
         rows.append(row)
-        if nested:
-            rows += fields_of(nested, f"{prefix}{field}.")
+        if nested and nested not in (name, *within):
+            rows += fields_of(nested, f"{prefix}{field}.", (name, *within))
     return rows
 
 
 def _reference(part: Mapping[str, Any]) -> str | None:
-    reference = part.get("$ref")
+    choices = [part, *part.get("anyOf", ())]
+    reference = next((choice["$ref"] for choice in choices if "$ref" in choice), None)
     return str(reference).rsplit("/", 1)[-1] if reference else None
 
 
