@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
+from domain.audience import digest
 from domain.broadcast import Audience
 from domain.clock import Clock, in_beijing
 from domain.content import content_digest
@@ -156,7 +157,8 @@ def _whole_day(day: Day) -> Day:
 
 def _key(audience: Audience) -> tuple[object, ...]:
     kinds = (audience.topics, audience.regions, audience.tags, audience.openids)
-    return (audience.all, *(tuple(sorted(kind)) for kind in kinds))
+    rule = digest(audience.rule) if audience.rule is not None else None
+    return (audience.all, rule, *(tuple(sorted(kind)) for kind in kinds))
 
 
 def _cautions(

@@ -134,6 +134,16 @@ async def test_a_rule_is_kept_with_its_broadcast_and_a_plate_as_its_hash(api: Ap
     assert "12345" not in str(raw["audience"])
 
 
+async def test_the_preview_of_an_order_takes_a_rule_with_a_plate(api: Api, engine: Engine):
+    await engine.follow(2)
+    car = {"subject": {"kind": "vehicle", "value": "粤B12345", "plate_type": "02"}}
+    rule = {"and": [{"topic": "outage.water"}, {"not": car}]}
+
+    answer = await api.call("POST", "broadcasts/preview", ORDER | {"audience": {"rule": rule}})
+
+    assert (answer.status, answer.json["audience"]) == (200, 2)
+
+
 async def test_an_edit_may_bring_a_rule(api: Api, engine: Engine, keys, clock):
     writer = await keys.create(CITY, "办公室", ("broadcasts:write",), now=clock.now())
     draft = await api.call("POST", "broadcasts", ORDER, key=writer)

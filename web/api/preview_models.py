@@ -8,7 +8,7 @@ from domain.broadcast import BroadcastState
 from domain.clock import in_beijing
 from domain.ids import OpenId
 from push.preview import Preview
-from web.api.models import Strict
+from web.api.strict import Strict
 
 
 class QuotaModel(BaseModel):

@@ -21,7 +21,8 @@ class BroadcastPreviewApi(KeyPage):
     async def post(self) -> None:
         request = self.read(BroadcastRequest)
         self.require_account(request.account)
-        preview = await self.ctx.previews.preview(request.order())
+        order = await self.ctx.broadcasts.prepared(request.order())
+        preview = await self.ctx.previews.preview(order)
         self.answer(BroadcastPreview.of(preview).model_dump(mode="json"))
 
 
