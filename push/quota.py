@@ -103,7 +103,9 @@ class Quotas:
             log.warning("quota.unknown", extra={"account": account, "reason": str(error)})
             return
         day = day_number(self._clock.now())
-        quota = quota_of_the_day(said, await self._used(account, day))
+        # without Redis we only know what was granted, and that says nothing about what was sent
+        counted = await self._counted(account)
+        quota = quota_of_the_day(said, said.used if counted is None else counted)
         await self._store.learn(account, day, said, quota=quota)
         own = await self._store.quota(account, day)
         try:
@@ -129,13 +131,16 @@ class Quotas:
         )
 
     async def _used(self, account: AccountId, day: int) -> int:
-        """Return what was counted today; without Redis, all that was granted."""
+        """Return what was used today; when Redis cannot tell, all that was granted."""
         granted = await self._store.granted(account, day)
+        counted = await self._counted(account)
+        return granted if counted is None else min(granted, counted)
+
+    async def _counted(self, account: AccountId) -> int | None:
         try:
-            pace = await self._limiter.pace(account)
+            return (await self._limiter.pace(account)).used
         except StoreAway:
-            return granted
-        return granted if pace.used is None else min(granted, pace.used)
+            return None
 
     async def _reserved(self, account: AccountId, moment: datetime | None) -> int:
         """Count whom broadcasts will still reach: today, or on the day of that moment."""

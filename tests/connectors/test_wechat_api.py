@@ -566,3 +566,32 @@ async def test_the_official_platform_shows_its_codes_under_another_name(
     )
 
     assert api.picture_of("t/1") == "https://mp.weixin.qq.com/cgi-bin/showqrcode?ticket=t%2F1"
+
+
+async def test_the_quota_of_a_call_is_read_with_its_rate(
+    api: WeChatApi, platform: WeChatStub
+) -> None:
+    platform.on(
+        "/cgi-bin/openapi/quota/get",
+        {
+            "errcode": 0,
+            "errmsg": "ok",
+            "quota": {"daily_limit": 500_000, "used": 3, "remain": 499_997},
+            "rate_limit": {"call_count": 5600, "refresh_second": 60},
+        },
+    )
+
+    quota = await api.quota()
+
+    assert platform.calls("/cgi-bin/openapi/quota/get")[0].json == {"cgi_path": TEMPLATE_SEND}
+    assert (quota.daily_limit, quota.used) == (500_000, 3)
+    assert quota.per_second == pytest.approx(93.33, abs=0.01)
+
+
+async def test_a_quota_without_a_rate_names_none(api: WeChatApi, platform: WeChatStub) -> None:
+    platform.on(
+        "/cgi-bin/openapi/quota/get",
+        {"errcode": 0, "quota": {"daily_limit": 100, "used": 0, "remain": 100}},
+    )
+
+    assert (await api.quota()).per_second is None
