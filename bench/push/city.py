@@ -29,6 +29,7 @@ TOPICS = ("outage.water", "outage.power", "weather.alert", "bus.detour")
 DISTRICTS = ("440303", "440304", "440305", "440306")
 FASTEST = 12_000  # sends a second that one process is not expected to exceed: how many to prepare
 PACED = 4_000  # people of the tag `paced`
+SMALL = 20_000  # with fewer people what is repeated for precision is done once
 LONGEST_BROADCAST = 120.0  # seconds
 NAMES = {"thing1": "area", "time2": "start", "time3": "end", "thing4": "reason"}
 NAMES |= {"character_string5": "number"}
@@ -61,6 +62,11 @@ class City:
     recipients: int = 0  # of broadcasts that ended, checked one by one
     lost: int = 0
     doubled: int = 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether this is a trial of the measurements rather than a measurement."""
+        return self.plan.people < SMALL
 
     # --- processes --------------------------------------------------------------------------
 
