@@ -76,7 +76,6 @@ async def authorization_changed(ask: Inquiry, use: Services) -> None:
     )
     if message.kind == "cancelled":
         await use.subscriptions.forget(ask.account, ask.openid, ask.at)
-        await use.consents.forget(ask.account, ask.openid)
 
 
 @router.event(TemplateReceipt)

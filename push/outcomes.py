@@ -1,5 +1,7 @@
 """What became of a message, in words for people (送达情况)."""
 
+from push.channels.mass import THIS_MONTH, TOO_FEW
+from push.channels.walk import NO_CHANNEL
 from storage.mongo.history import Record
 
 BLOCKED = "failed:userblock"  # receipts in their normalised spelling
@@ -22,7 +24,10 @@ FAILED = {  # the platform's codes that are about the person (wechat-platform.md
 SKIPPED = {  # what `push.chunks` writes
     "no longer subscribed or reachable": "已退订、解绑、取消关注或无法送达",
     "expired": "已过有效期",
+    THIS_MONTH: "本月群发已满 4 条",
+    TOO_FEW: "群发至少需要两个人",
 }
+NO_RECEIPTS = frozenset({"custom", "mass"})  # channels that tell nothing of one person
 
 
 def in_words(record: Record) -> str:
@@ -30,13 +35,16 @@ def in_words(record: Record) -> str:
     if record.is_delivered:
         return "已送达"
     match record.state:
+        case "sent" if record.channel in NO_RECEIPTS:
+            return "已发送"
         case "sent" if record.receipt is None:
             return "已发送，暂无送达回执"
         case "sent":
             blocked = record.receipt == BLOCKED
             return "未送达：接收人拒收" if blocked else "未送达：微信系统原因"
         case "skipped":
-            why = SKIPPED.get(record.reason)
+            no_channel = record.reason.startswith(NO_CHANNEL)
+            why = "没有可用的发送渠道" if no_channel else SKIPPED.get(record.reason)
             return f"未发送：{why}" if why else "未发送"
         case "unknown":
             return "微信没有答复，可能已送达"

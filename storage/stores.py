@@ -213,6 +213,7 @@ async def create_indexes(database: AsyncDatabase[Document], ledger: MongoLedger)
     for store in INDEXED:
         await database[store.collection].create_indexes(list(store.indexes))
     await ledger.create_indexes()
+    await MongoMassJobs(database).create_list_indexes()
 
 
 async def _both(

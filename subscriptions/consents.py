@@ -2,7 +2,8 @@
 
 The platform tells each answer once or more, in any order; the store counts each once. Consents
 belong to a person and a template of one account; topics and their subscriptions are another
-matter: whoever consents to a notice still gets only what they subscribed to.
+matter: whoever consents to a notice still gets only what they subscribed to. They are erased with
+the person (`storage.mongo.erasures`).
 """
 
 from datetime import datetime
@@ -28,8 +29,6 @@ class ConsentStore(Protocol):
         self, account: AccountId, openid: OpenId, template_id: str, *, event: str, at: datetime
     ) -> None: ...
 
-    async def forget(self, account: AccountId, openid: OpenId) -> None: ...
-
 
 class Consents:
     """Who agreed to which notices (bot `Services.consents`)."""
@@ -48,10 +47,6 @@ class Consents:
             else:
                 note = self._store.declined
             await note(message.account, message.openid, item.template_id, event=key, at=message.at)
-
-    async def forget(self, account: AccountId, openid: OpenId) -> None:
-        """Erase a person's consents."""
-        await self._store.forget(account, openid)
 
 
 def _key(dedupe_key: str, template_id: str) -> str:

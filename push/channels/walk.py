@@ -26,6 +26,7 @@ from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
 
+NO_CHANNEL = "no channel may carry it"
 STORE_BACK = timedelta(seconds=1)
 
 
@@ -56,7 +57,7 @@ class Walk:
             found.afresh += waiting
             return
         found.deliveries += [
-            self._delivery(openid, "skipped", f"no channel may carry it: {'; '.join(said[openid])}")
+            self._delivery(openid, "skipped", f"{NO_CHANNEL}: {'; '.join(said[openid])}")
             for openid in waiting
         ]
 

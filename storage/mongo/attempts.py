@@ -33,15 +33,13 @@ class MongoAttempts:
     collection = "attempts"
     indexes = (
         IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),
-        IndexModel(  # a result looks for its notice
+        IndexModel(  # a result looks for its notice; an erasure for the person
             [
                 ("account", ASCENDING),
                 ("openid", ASCENDING),
                 ("template_id", ASCENDING),
                 ("at", ASCENDING),
-            ],
-            name="of_template",
-            partialFilterExpression={"template_id": {"$exists": True}},
+            ]
         ),
         IndexModel(
             [("account", ASCENDING), ("msgid", ASCENDING)],

@@ -28,7 +28,7 @@ class MongoConsents:
     """The consents of all accounts."""
 
     collection = "consents"
-    indexes = (IndexModel([("account", ASCENDING), ("openid", ASCENDING)]),)  # one person's
+    indexes = (IndexModel([("account", ASCENDING), ("openid", ASCENDING)]),)  # an erasure
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._consents = database[self.collection]
@@ -62,10 +62,6 @@ class MongoConsents:
         change: Document = {"$max": {"rejected_at": at}, "$set": {"left": 0, "reserved": []}}
         if not await self._note(account, openid, template_id, event, change, older):
             await self._note(account, openid, template_id, event, {"$max": {"rejected_at": at}}, {})
-
-    async def forget(self, account: AccountId, openid: OpenId) -> None:
-        """Erase a person."""
-        await self._consents.delete_many({"account": account, "openid": openid})
 
     # --- what sends use -------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class MongoErasures:
     async def begin(
         self, session: AsyncClientSession, account: AccountId, openid: OpenId, at: datetime
     ) -> None:
-        """Note an erasure and drop what waits for digests, within the caller's transaction."""
+        """Note an erasure, and drop consents and what waits for digests, all in one transaction."""
         name = pseudonym(self._fields, account, openid)
         await self._erasures.update_one(
             {"_id": name},
@@ -69,9 +69,10 @@ class MongoErasures:
             upsert=True,
             session=session,
         )
-        await self._database["digest_items"].delete_many(
-            {"account": account, "openid": openid}, session=session
-        )
+        for collection in ("digest_items", "consents"):
+            await self._database[collection].delete_many(
+                {"account": account, "openid": openid}, session=session
+            )
 
     async def due(self, now: datetime, *, limit: int = 50) -> list[Erasure]:
         """Return erasures that are to be looked at."""
@@ -103,7 +104,9 @@ class MongoErasures:
         somebody who came back.
         """
         whose: Document = {"account": erasure.account, "openid": erasure.openid}
-        await self._database["digest_items"].delete_many(whose | {"at": {"$lte": erasure.at}})
+        for collection in ("digest_items", "attempts"):
+            await self._database[collection].delete_many(whose | {"at": {"$lte": erasure.at}})
+        await self._forget_slots(erasure)
         changed, left, after = 0, 0, ""
         while True:
             cursor = self._database["deliveries"].find(whose | {"_id": {"$gt": after}})
@@ -116,6 +119,11 @@ class MongoErasures:
             left += sum(earlier.get(row["broadcast"]) is True for row in page)
             if mine:
                 changed += await self._rename(mine, erasure)
+
+    async def _forget_slots(self, erasure: Erasure) -> None:
+        """Drop the counts of mass sends (`domain.mass.month_key`): the openid is in them."""
+        key = f"mass:{erasure.account}:{erasure.openid}"
+        await self._database["slots"].delete_many({"_id": {"$gte": f"{key}:", "$lt": f"{key};"}})
 
     async def _begun_before(self, broadcasts: set[str], moment: datetime) -> dict[str, bool]:
         """Return those made before the moment, and whether each is still open."""

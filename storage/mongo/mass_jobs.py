@@ -2,7 +2,8 @@
 
 The list is written before the call. After a crash the call is repeated with the same list and the
 same clientmsgid, and the platform answers with the job it has already. The result may come before
-the answer to the call: it is kept under its message id until the job knows its own.
+the answer to the call: it is kept under its message id until the job knows its own. Lists expire;
+jobs, which name nobody, stay with their counts.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 from domain.ids import AccountId, BroadcastId, OpenId
@@ -43,8 +44,9 @@ class MongoMassJobs:
     """The mass sends of all accounts."""
 
     collection = "mass_jobs"
+    lists_collection = "mass_lists"
     indexes = (
-        IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),
+        IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),  # results nobody expects
         IndexModel([("broadcast", ASCENDING)]),
         IndexModel([("parent", ASCENDING)], sparse=True),
         IndexModel(
@@ -54,13 +56,24 @@ class MongoMassJobs:
         ),
     )
 
+    list_indexes = (IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),)
+
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._jobs = database[self.collection]
+        self._lists = database[self.lists_collection]
+
+    async def create_list_indexes(self) -> None:
+        """Create the index that lets lists go."""
+        await self._lists.create_indexes(list(self.list_indexes))
 
     async def find(self, batch: str) -> PreparedMass | None:
         """Return the job of a batch, if it was begun."""
-        found = await self._jobs.find_one({"_id": batch})
-        return _prepared(found) if found else None
+        job = await self._jobs.find_one({"_id": batch}, {"at": 1})
+        people = await self._lists.find_one({"_id": batch}, {"people": 1})
+        if job is None or people is None:
+            return None
+        listed = tuple(map(OpenId, people["people"].split(SEPARATOR)))
+        return PreparedMass(people=listed, begun_at=job["at"])
 
     async def prepare(
         self,
@@ -71,29 +84,27 @@ class MongoMassJobs:
         people: Sequence[OpenId],
         now: datetime,
     ) -> PreparedMass:
-        """Write the list down before the call; a list that stands there already is returned."""
-        found = await self._jobs.find_one_and_update(
+        """Write the list down, then the job; what stands there already is returned."""
+        await self._lists.update_one(
             {"_id": batch},
-            {
-                "$setOnInsert": {
-                    "account": account,
-                    "broadcast": broadcast,
-                    **({"parent": parent} if parent else {}),
-                    "people": SEPARATOR.join(people),
-                    "at": now,
-                    "expire_at": now + LISTS_KEPT,
-                }
-            },
+            {"$setOnInsert": {"people": SEPARATOR.join(people), "expire_at": now + LISTS_KEPT}},
             upsert=True,
-            return_document=ReturnDocument.AFTER,
         )
+        job = {"account": account, "broadcast": broadcast, "at": now}
+        if parent is not None:
+            job["parent"] = parent
+        await self._jobs.update_one({"_id": batch}, {"$setOnInsert": job}, upsert=True)
+        found = await self.find(batch)
         if found is None:
             raise LookupError(f"the mass send of batch {batch} was not kept")
-        return _prepared(found)
+        return found
 
     async def drop(self, batch: str) -> None:
-        """Forget a job that the platform certainly did not take."""
-        await self._jobs.delete_one({"_id": batch, "msg_id": {"$exists": False}})
+        """Forget a job that the platform certainly did not take, and its list."""
+        if await self._jobs.find_one({"_id": batch, "msg_id": {"$exists": True}}, {"_id": 1}):
+            return
+        await self._jobs.delete_one({"_id": batch})
+        await self._lists.delete_one({"_id": batch})
 
     async def accepted(self, batch: str, account: AccountId, msg_id: str) -> None:
         """Note the platform's id, and the result if it came first."""
@@ -151,11 +162,6 @@ class MongoMassJobs:
         async for row in cursor:
             return int(row["sent"])
         return 0
-
-
-def _prepared(document: Document) -> PreparedMass:
-    people = document["people"].split(SEPARATOR)
-    return PreparedMass(people=tuple(map(OpenId, people)), begun_at=document["at"])
 
 
 def _early(account: AccountId, msg_id: str) -> str:

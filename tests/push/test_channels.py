@@ -9,6 +9,7 @@ import pytest
 from domain.conversation import ConsentEvent, ConsentItem, TextMessage
 from storage.redis.guards import Guards
 from storage.redis.sealing import Sealer
+from tests.push.test_history import everything, rows
 from tests.support.platform import ANSWER_LOST, SWALLOWED, Fault
 from tests.support.push import CITY, WATER, until
 
@@ -427,3 +428,41 @@ async def test_a_later_result_settles_what_was_unknown(engine, ways, consent, pl
     counts = await engine.counts(broadcast)
     assert (counts.sent, counts.unknown, counts.delivered) == (1, 0, 1)
     assert (await engine.ledger.totals(broadcast)).sent == 1
+
+
+# --- what is kept of people --------------------------------------------------------------------
+
+
+async def test_history_says_by_which_way_and_why_by_none(engine, ways, consent):
+    ways("subscription")
+    sent, skipped = await engine.follow(2)
+    await consent(sent)
+    broadcast = await engine.begin()
+    async with engine.working():
+        await engine.finished(broadcast)
+
+    said = {openid: (await rows(engine, openid))[0] for openid in (sent, skipped)}
+    assert said[sent].outcome == "已发送，暂无送达回执"
+    assert said[sent].channel == "subscription"
+    assert said[skipped].outcome == "未发送：没有可用的发送渠道"
+
+
+async def test_an_erased_person_leaves_no_consent_no_attempt_and_no_count(
+    engine, ways, consent, clock
+):
+    ways("subscription")
+    erased, other = await engine.follow(2)
+    await consent(erased, other, times=2)
+    broadcasts = [await engine.begin(), await engine.begin(title="群发", channel="mass")]
+    async with engine.working():
+        for broadcast in broadcasts:
+            await engine.finished(broadcast)
+
+    await engine.subscriptions.forget(CITY, erased, clock.now())
+    await engine.retention.tick()
+    for lists in ("batch_people", "mass_lists"):  # as they expire after thirty days
+        await engine.database[lists].delete_many({})
+
+    kept = await everything(engine)
+    assert erased not in kept
+    assert other in kept

@@ -11,7 +11,7 @@ from domain.ids import AccountId, BroadcastId, OpenId
 from storage.mongo.consents import MongoConsents
 
 CITY = AccountId("city")
-ANNA, BEN = OpenId("oAnna"), OpenId("oBen")
+ANNA = OpenId("oAnna")
 FORM = "tmpl-1"
 FIRST, SECOND = BroadcastId("bc_1"), BroadcastId("bc_2")
 
@@ -151,16 +151,6 @@ async def test_consents_are_one_accounts_own(consents, accepts):
     other = await consents.reserve(AccountId("plain"), FORM, "one_time", FIRST, [ANNA])
 
     assert other == set()
-
-
-async def test_a_forgotten_person_leaves_nothing(consents, accepts, mongo):
-    await accepts()
-    await accepts(openid=BEN)
-
-    await consents.forget(CITY, ANNA)
-
-    left = [found["openid"] async for found in mongo["consents"].find()]
-    assert left == [BEN]
 
 
 @settings(
