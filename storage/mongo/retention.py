@@ -4,8 +4,8 @@ A closed broadcast is retired in two steps, noted in `retired`:
 
 1. thirty days after it ended its personal content goes, and how many were delivered is frozen:
    receipts are not kept longer, so the number cannot change any more;
-2. when its time is over its outcomes go, a slice at a time; its counts stay for good. Of a
-   digest, which is one person's, nothing stays.
+2. when its time is over its outcomes go, a slice at a time, and with them the people it named;
+   its counts stay for good. Of a digest, which is one person's, nothing stays.
 
 Each step can be repeated, and done by two processes at once.
 """
@@ -78,7 +78,9 @@ class MongoRetention:
             await self._batches.delete_many({"broadcast": broadcast_id})
             await self._broadcasts.delete_one(query)
         else:
-            await self._broadcasts.update_one({"_id": broadcast_id}, {"$set": {"retired": 2}})
+            await self._broadcasts.update_one(
+                {"_id": broadcast_id}, {"$set": {"retired": 2, "audience.openids": []}}
+            )
 
     async def _ended(
         self, step: int | None, ended_before: datetime, limit: int

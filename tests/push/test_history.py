@@ -281,10 +281,10 @@ async def test_after_a_month_what_a_notice_said_and_whom_it_found_is_gone(
 async def test_after_a_year_only_counts_are_left_and_they_are_right(
     engine: Engine, platform: Platform, clock: FlowingClock
 ):
-    await engine.follow(30)
+    people = await engine.follow(30)
     messages: dict[str, str] = {}
     platform.on_card = messages.__setitem__
-    broadcast = await engine.begin()
+    broadcast = await engine.begin(Audience(openids=tuple(people)))
     async with engine.working():
         await engine.finished(broadcast)
     for msgid in list(messages.values())[:12]:
@@ -300,6 +300,7 @@ async def test_after_a_year_only_counts_are_left_and_they_are_right(
 
     assert await engine.database["deliveries"].count_documents({}) == 0
     assert await engine.counts(broadcast) == expected
+    assert people[0] not in str(await engine.find(broadcast))
 
 
 async def test_a_plans_counts_outlive_the_outcomes_of_its_occurrences(
