@@ -69,10 +69,11 @@ class Allowance(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """How many answers within what time mean that we are too fast."""
+    """How many answers within what time, and what share of the sends, mean that we are too fast."""
 
     number: int
     within: timedelta
+    share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +267,7 @@ class Limiter:
                 storm.number,
                 max(1, int(storm.within.total_seconds() * 1000)),
                 _microseconds(AGAIN),
+                f"{storm.share}",
             )
         )
 

@@ -20,7 +20,8 @@
 -- learn  7 used, as the platform counts   8 quota or ''
 --        10 its limit (sends/s), 0 = none   11 how long that limit holds (ms)
 -- slow   7 factor   8 hold (ms)   9 key of the counter   10 how many make a storm
---        11 within (ms)   12 no second cut within (µs)      → 1 when the pace was cut
+--        11 within (ms)   12 no second cut within (µs)
+--        13 the least share of what was sent meanwhile      → 1 when the pace was cut
 -- look   → {rate, ceiling, hold left µs, used, granted, quota, day}
 
 local bucket, verb = KEYS[1], ARGV[1]
@@ -159,12 +160,15 @@ if verb == 'slow' then
   if tonumber(ARGV[7]) >= 1 then
     return 0 -- a hold and nothing else
   end
-  if tonumber(ARGV[10]) > 1 then
-    local number = redis.call('INCR', ARGV[9])
+  if tonumber(ARGV[10]) > 1 then -- as many, and that share of what was sent meanwhile
+    local number = redis.call('HINCRBY', ARGV[9], 'number', 1)
+    local used = tonumber(kept.used or '0')
     if number == 1 then
+      redis.call('HSET', ARGV[9], 'used', used)
       redis.call('PEXPIRE', ARGV[9], ARGV[11])
     end
-    if number < tonumber(ARGV[10]) then
+    local sent = used - tonumber(redis.call('HGET', ARGV[9], 'used'))
+    if number < math.max(tonumber(ARGV[10]), sent * tonumber(ARGV[13])) then
       return 0
     end
     redis.call('DEL', ARGV[9])

@@ -3,13 +3,17 @@
 import asyncio
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pymongo.asynchronous.database import AsyncDatabase
 from redis.asyncio import Redis
 
 from domain.ids import AccountId
+from storage.mongo.quotas import MongoQuotas
 from storage.redis.limiter import RECOVERY, Held, Limiter, Storm
 from storage.redis.scripts import StoreAway
+from tests.support.clock import FakeClock
 
 CITY, OTHER = AccountId("city"), AccountId("other")
 STORM = Storm(number=5, within=timedelta(seconds=10))
@@ -97,6 +101,21 @@ async def test_a_storm_of_answers_cuts_the_pace_and_a_few_do_not(redis: Redis):
     assert fifth
     assert (await limiter.pace(CITY)).per_second == pytest.approx(100, abs=1)
     assert (await limiter.pace(OTHER)).per_second == 200
+
+
+async def test_a_platform_that_is_busy_now_and_then_is_no_storm(
+    redis: Redis, mongo: AsyncDatabase[dict[str, Any]], clock: FakeClock
+):
+    quotas = MongoQuotas(mongo, clock, {})
+    limiter = Limiter(redis, per_second=50_000, allowance=quotas, clock=clock)
+
+    cuts = []
+    for _ in range(8):  # one of sixty sends fails
+        for _ in range(6):
+            await limiter.acquire(CITY, 10)
+        cuts.append(await limiter.note_trouble(CITY, "-1", STORM))
+
+    assert not any(cuts)
 
 
 async def test_a_hold_alone_cuts_nothing_and_the_next_burst_does(redis: Redis):
