@@ -129,6 +129,11 @@ class Broadcast:
         return "bulk" if self.kind == "broadcast" else "personal"
 
     @property
+    def next_at(self) -> datetime | None:
+        """When a plan makes its next occurrence."""
+        return self.due_at if self.cron and self.state == "scheduled" else None
+
+    @property
     def heeds_quiet_hours(self) -> bool:
         """Quiet hours hold `normal`, not `urgent`."""
         return self.priority == "normal" and not self.ignore_quiet_hours

@@ -250,3 +250,12 @@ async def test_dead_batches_are_listed_and_replayed(
     assert refused.status == 403
     assert (done.status, done.json) == (200, {"batches": 1, "state": "sending"})
     assert again.json == {"batches": 0, "state": "sending"}
+
+
+async def test_the_report_names_the_revision_and_the_next_time(api: Api):
+    plan = (await api.order(cron="@workdays 09:00")).json["id"]
+
+    report = (await api.call("GET", f"broadcasts/{plan}")).json
+
+    assert report["revision"] == 1
+    assert report["next_at"] == "2026-11-25T09:00:00+08:00"

@@ -57,6 +57,7 @@ class BroadcastApi(KeyPage):
     async def get(self, broadcast_id: str) -> None:
         report = await self.ctx.broadcasts.report(BroadcastId(broadcast_id), self.key.account)
         broadcast, counts = report.broadcast, report.counts
+        next_at = broadcast.next_at
         answer = BroadcastReport(
             id=broadcast.id,
             state=broadcast.state,
@@ -71,6 +72,8 @@ class BroadcastApi(KeyPage):
             started_at=in_beijing(broadcast.started_at) if broadcast.started_at else None,
             finished_at=in_beijing(broadcast.finished_at) if broadcast.finished_at else None,
             reason=broadcast.reason,
+            revision=broadcast.revision,
+            next_at=in_beijing(next_at) if next_at else None,
         )
         self.answer(answer.model_dump(mode="json"))
 

@@ -221,6 +221,10 @@ class BroadcastReport(BaseModel):
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
     reason: str = Field(description="暂停、驳回或失败的原因 / why paused, rejected or failed")
+    revision: int = Field(1, description="第几版，每次修改加一 / counts up with every edit")
+    next_at: AwareDatetime | None = Field(
+        None, description="周期任务的下一次 / when a recurring one is next"
+    )
 
 
 class NoticeAccepted(BaseModel):

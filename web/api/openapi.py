@@ -71,6 +71,8 @@ _REPORT = {
     "started_at": "2026-12-01T08:00:00.412000+08:00",
     "finished_at": None,
     "reason": "",
+    "revision": 1,
+    "next_at": None,
 }
 
 

@@ -75,7 +75,7 @@ class BroadcastItem(BaseModel):
     @classmethod
     def of(cls, broadcast: Broadcast) -> "BroadcastItem":
         """Show a broadcast as the list does: no content, nobody's openid."""
-        next_at = broadcast.due_at if broadcast.cron and broadcast.state == "scheduled" else None
+        next_at = broadcast.next_at
         return cls(
             id=broadcast.id,
             title=broadcast.title,
