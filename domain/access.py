@@ -6,7 +6,9 @@ from typing import Literal, get_args
 
 from domain.ids import AccountId
 
-Scope = Literal["broadcasts:write", "broadcasts:publish", "notices:write", "history:read"]
+Scope = Literal[
+    "broadcasts:write", "broadcasts:publish", "notices:write", "history:read", "alerts:write"
+]
 Role = Literal[
     "editor",  # 编辑 drafts
     "reviewer",  # 审核 approves or rejects, never their own draft

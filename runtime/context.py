@@ -40,6 +40,7 @@ from push.receipts import Receipts
 from push.resends import Resends
 from push.results import Results
 from push.trials import Trials
+from push.triggers.alerts import AlertDesk
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
@@ -88,6 +89,7 @@ class AppContext:
     api_keys: MongoApiKeys
     departments: Departments
     feeds: Feeds
+    alerts: AlertDesk
 
     async def ready(self) -> dict[str, str | None]:
         """Return what is wrong with MongoDB and Redis, None for one that answers."""
@@ -162,6 +164,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             clock,
             mass_jobs=stores.mass_jobs,
         )
+        notices = Notices(
+            stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
+        )
         departments = open_departments(http, settings.departments, clock)
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
@@ -226,15 +231,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 stores.delivery_lists,
                 Sealer(settings.security.master_key),
             ),
-            notices=Notices(
-                stores.broadcasts,
-                fanout,
-                audiences,
-                stores.fields,
-                accounts,
-                catalogue,
-                clock,
-            ),
+            notices=notices,
             fanout=fanout,
             digest_cards=cards,
             history=history,
@@ -265,6 +262,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             api_keys=stores.api_keys,
             departments=departments,
             feeds=open_feeds(http, settings.departments, clock),
+            alerts=AlertDesk(
+                stores.alerts,
+                stores.alert_refusals,
+                broadcasts,
+                stores.broadcasts,
+                notices,
+                accounts,
+                catalogue,
+                clock,
+            ),
         )
 
 

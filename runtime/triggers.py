@@ -7,6 +7,7 @@ from config.workdays import national_calendar
 from domain.errors import ConfigError
 from domain.ids import AccountId
 from push.triggers import violations
+from push.triggers.alert_feed import AlertTrigger
 from push.triggers.balances import BalanceTrigger, check_card
 from push.triggers.detours import detour_trigger
 from push.triggers.engine import Plan, TriggerEngine
@@ -41,6 +42,7 @@ def all_triggers(ctx: AppContext) -> tuple[Trigger, ...]:
             BalanceTrigger(office, feed, ctx.stores.holders, ctx.accounts)
             for office, feed in ctx.feeds.bookings.items()
         ),
+        AlertTrigger(ctx.feeds.alerts, ctx.alerts, items),
         detour_trigger(ctx.feeds.detours, items),
         FuelTrigger(ctx.feeds.fuel, items, national_calendar()),
         policy_trigger(ctx.feeds.policies, items),

@@ -17,6 +17,7 @@ from config.settings import Settings
 from domain.clock import Clock
 from domain.ids import AccountId
 from storage.embedded import open_mongo, open_redis
+from storage.mongo.alerts import MongoAlertRefusals, MongoAlerts
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.attempts import MongoAttempts
 from storage.mongo.audiences import MongoAudiences
@@ -71,6 +72,8 @@ INDEXED = (
     MongoTriggers,
     MongoTriggerItems,
     MongoVehicleWatch,
+    MongoAlerts,
+    MongoAlertRefusals,
     MongoConsents,
     MongoAttempts,
     MongoSlots,
@@ -113,6 +116,8 @@ class Stores:
     operators: MongoOperators
     triggers: MongoTriggers
     trigger_items: MongoTriggerItems
+    alerts: MongoAlerts
+    alert_refusals: MongoAlertRefusals
     vehicle_watch: MongoVehicleWatch
     holders: MongoHolders
     guards: Guards
@@ -191,6 +196,8 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             operators=MongoOperators(database),
             triggers=MongoTriggers(database),
             trigger_items=MongoTriggerItems(database),
+            alerts=MongoAlerts(database),
+            alert_refusals=MongoAlertRefusals(database),
             vehicle_watch=MongoVehicleWatch(database, fields),
             holders=MongoHolders(database, fields),
             guards=Guards(redis, sealer),

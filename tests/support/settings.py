@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
+from sandbox.departments import NAMES, NEWS_NAMES
 
 FIELD_KEY = base64.b64encode(bytes(range(96))).decode()
 TEMPLATES = {
@@ -75,7 +76,7 @@ def make_settings(
         ],
         "departments": {
             name: {"base_url": f"{api_base}/sandbox/departments/{name}"}
-            for name in ("social", "medical", "fund", "traffic", "utilities")
+            for name in (*NAMES, *NEWS_NAMES)
         },
     }
     return Settings.model_validate(content | sections)

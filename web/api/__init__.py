@@ -3,6 +3,7 @@
 from tornado.routing import URLSpec
 
 from web.api import (
+    alerts,
     audiences,
     broadcast_operations,
     broadcasts,
@@ -19,5 +20,6 @@ routes: list[URLSpec] = [
     *audiences.routes,
     *notices.routes,
     *history.routes,
+    *alerts.routes,
     *openapi.routes,
 ]

@@ -74,7 +74,7 @@ class KeyPage(ApiPage):
                 headers={"Retry-After": "1"},
             )
         if len(self.request.body or b"") > self.max_body:
-            raise Problem(413, "body_too_large", f"请求不能超过 {MAX_BODY // 1024} KiB。")
+            raise Problem(413, "body_too_large", f"请求不能超过 {self.max_body // 1024} KiB。")
         if self.scopes:
             self.require(self.scopes)
 

@@ -24,6 +24,8 @@ class Operation:
     request: type[BaseModel] | None = None
     query: type[BaseModel] | None = None  # what may stand behind the question mark
     example: Mapping[str, Any] | None = None
+    media_types: tuple[str, ...] = ()  # of a body that is no JSON, with a sample of it
+    sample: str = ""
     status: int = 200
     response: type[BaseModel]
     answer: Mapping[str, Any]

@@ -12,6 +12,7 @@ from tornado.web import url
 
 from web.api.audiences import PREVIEW
 from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
+from web.api.described_alerts import OPERATIONS as ON_ALERTS
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
 from web.api.described_previews import OPERATIONS as BEFORE_SENDING
 from web.api.history_models import HISTORY
@@ -147,6 +148,7 @@ OPERATIONS = (
         problems=(400, 401, 403, 413, 422, 429),
     ),
     HISTORY,
+    *ON_ALERTS,
 )
 
 PROBLEMS = {
@@ -158,7 +160,8 @@ PROBLEMS = {
         "状态不允许，或 idempotency_key 已用于另一内容",
         "wrong state, or the idempotency_key was used for something else",
     ),
-    413: ("请求超过 256 KiB", "the body is larger than 256 KiB"),
+    413: ("请求太大", "the body is too large"),
+    415: ("不支持这样的内容类型", "another media type is expected"),
     422: ("内容有误，errors 逐一列出", "wrong content; errors lists everything"),
     429: ("请求太频繁", "too many requests"),
 }
@@ -247,6 +250,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
                 }
             },
         }
+    if operation.sample:
+        body = {"schema": {"type": "string"}, "example": operation.sample}
+        described["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(operation.media_types, body),
+        }
     return described
 
 
@@ -325,6 +334,8 @@ class Docs(Page):
                 "scopes": operation.scopes,
                 "fields": _fields_taken(operation),
                 "example": _pretty(operation.example) if operation.example else "",
+                "media_types": operation.media_types,
+                "sample": operation.sample,
                 "status": operation.status,
                 "answer": _pretty(operation.answer),
                 "answer_fields": fields_of(operation.response.__name__),
