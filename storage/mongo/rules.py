@@ -66,11 +66,18 @@ def face_filter(audience: Audience, known: Known = NOTHING_KNOWN) -> Document:
         patterns.append(faces.places(audience.regions))
     if audience.tags:
         patterns.append(faces.tags(audience.tags))
-    parts = [_expression(part) for part in patterns]
-    if audience.rule is not None:
-        made = _over_faces(normalised(audience.rule), known)
-        parts += [_expression(made)] if isinstance(made, str) else [made]
-    return _all(parts)
+    others: list[Document] = []
+    rule = normalised(audience.rule or Everybody())
+    for part in rule.rules if isinstance(rule, AllOf) else (rule,):
+        made = _over_faces(part, known)
+        if isinstance(made, str):
+            patterns.append(made)
+        else:
+            others.append(made)
+    # one condition each, what is quickest to tell first
+    patterns = [part for part in patterns if part != faces.ALWAYS]
+    patterns.sort(key=lambda part: not faces.is_search(part))
+    return _all([*others, *map(_expression, patterns)])
 
 
 def _over_faces(rule: Rule, known: Known) -> str | Document:
@@ -100,7 +107,7 @@ def _over_faces(rule: Rule, known: Known) -> str | Document:
 
 
 def _expression(pattern: str) -> Document:
-    return {"face": {"$regex": f"^{pattern}"}}
+    return {"face": {"$regex": faces.expression(pattern)}}
 
 
 # --- over documents ---------------------------------------------------------------------------
