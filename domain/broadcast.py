@@ -41,6 +41,10 @@ TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
 }
 
 
+ORDERED = (  # what an order says, and an edit replaces; the rest is what became of it
+    "title", "topic", "audience", "template", "data", "url", "at", "cron", "expires_at",
+    "priority", "ignore_quiet_hours", "window", "late_by", "channel",
+)  # fmt: skip
 EDITABLE: tuple[BroadcastState, ...] = ("draft", "in_review", "rejected")  # before approval
 
 

@@ -8,10 +8,11 @@ edited: content and template version are frozen, and sending may have begun.
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
-from domain.broadcast import EDITABLE, Broadcast
+from domain.broadcast import EDITABLE, ORDERED, Broadcast
 from domain.clock import Clock
 from domain.errors import NotFound, StateError
 from domain.ids import AccountId, BroadcastId
@@ -80,21 +81,11 @@ class Editing:
 
 def _edited(broadcast: Broadcast, order: BroadcastOrder, author: str) -> Broadcast:
     editors = dict.fromkeys([*broadcast.edited_by, author])
+    ordered: dict[str, Any] = {name: getattr(order, name) for name in ORDERED}
+    ordered |= {"title": order.title.strip(), "data": dict(order.data)}
     return replace(
         broadcast,
-        title=order.title.strip(),
-        topic=order.topic,
-        audience=order.audience,
-        template=order.template,
-        data=dict(order.data),
-        url=order.url,
-        at=order.at,
-        cron=order.cron,
-        expires_at=order.expires_at,
-        priority=order.priority,
-        ignore_quiet_hours=order.ignore_quiet_hours,
-        window=order.window,
-        late_by=order.late_by,
+        **ordered,
         state="in_review",
         reason="",
         revision=broadcast.revision + 1,

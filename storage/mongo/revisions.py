@@ -4,17 +4,13 @@ from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
-from domain.broadcast import EDITABLE, Broadcast
+from domain.broadcast import EDITABLE, ORDERED, Broadcast
 from storage.mongo.broadcast_papers import broadcast_document
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.changes import broadcast_became
 from storage.mongo.schedule_papers import of_revision
 
 Document = dict[str, Any]
-ORDERED = (  # what an order says, and nothing of what became of it
-    "title", "topic", "audience", "template", "data", "url", "at", "cron", "expires_at",
-    "priority", "ignore_quiet_hours", "window", "late_by",
-)  # fmt: skip
 
 
 class MongoRevisions:

@@ -1,13 +1,14 @@
 """Before approval a broadcast can be edited; an approval is of one revision, by somebody else."""
 
 import asyncio
+from dataclasses import fields
 
 import pytest
 
-from domain.broadcast import Audience
+from domain.broadcast import ORDERED, Audience, Broadcast
 from domain.errors import NotAllowed, NotFound, StateError
 from domain.ids import AccountId, BroadcastId
-from push.orders import OrderRefused
+from push.orders import BroadcastOrder, OrderRefused
 from tests.support.platform import Platform
 from tests.support.push import DATA, Engine, FlowingClock, order
 
@@ -28,6 +29,13 @@ async def test_an_edit_is_a_new_revision_in_review(engine: Engine):
     assert found == edited
     assert (found.state, found.revision, found.title) == ("in_review", 2, "改后的标题")
     assert (found.author, found.edited_by) == ("drafter", ("editor",))
+
+
+def test_an_edit_replaces_everything_that_an_order_can_say():
+    said = {field.name for field in fields(BroadcastOrder)} - {"account", "idempotency_key"}
+
+    assert set(ORDERED) == said
+    assert set(ORDERED) <= {field.name for field in fields(Broadcast)}
 
 
 async def test_what_an_edit_leaves_out_is_gone(engine: Engine):
