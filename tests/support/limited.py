@@ -1,7 +1,8 @@
 """A process that sends as fast as the limiter lets it: `python -m tests.support.limited …`.
 
-It prints the moment of every send, on the clock that all processes of a machine share, and how
-many went out at that moment. A sluggish one is stopped by other work now and then.
+It says "ready" and waits to be told until when. Then it prints the moment of every send, on the
+clock that all processes of a machine share, and how many went out at that moment. A sluggish one
+is stopped by other work now and then.
 """
 
 import asyncio
@@ -40,5 +41,8 @@ async def main(
 
 
 if __name__ == "__main__":
-    where, rate, until, lanes, wanted, mood = sys.argv[1:]
-    asyncio.run(main(where, int(rate), float(until), int(lanes), int(wanted), mood == "sluggish"))
+    where, rate, lanes, wanted, mood = sys.argv[1:]
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    until = float(sys.stdin.readline())
+    asyncio.run(main(where, int(rate), until, int(lanes), int(wanted), mood == "sluggish"))
