@@ -1,6 +1,6 @@
 """`doctor`: what is wrong with an installation, and what helps."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,9 @@ from rich.markup import escape
 from cli.common import ConfigFile, console, run, settings_of
 from cli.platform import open_platform
 from config.catalogue import load_catalogue
-from config.settings import AccountSettings, Settings
+from config.settings import AccountSettings, Settings, TemplateSettings
 from connectors.session import date_at, open_http
+from connectors.wechat.answers import TemplateInfo
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.errcodes import rule_for
 from domain.clock import SystemClock
@@ -157,20 +158,37 @@ async def _account(api: WeChatApi, account: AccountSettings) -> AsyncIterator[Fi
         await api.check_token()
         yield Finding(about, "good", "WeChat gives us a token")
         known = {template.template_id: template for template in await api.templates()}
+        agreed = await api.notice_templates() if account.subscription_templates else []
     except SendFailed as error:
         advice = rule_for(error.errcode).advice or "see the code in WeChat's documentation"
         yield Finding(about, "bad", f"WeChat refuses: {error}", advice)
         return
     for name, template in account.templates.items():
-        where = f"accounts.templates.{name}"
-        if template.id not in known:
-            yield Finding(about, "bad", f"{where}: the account has no template {template.id}",
-                          "take its id from the account's console")  # fmt: skip
-            continue
-        differing = sorted(set(known[template.id].keys) ^ set(template.fields))
-        if differing:
-            yield Finding(about, "bad", f"{where}: fields differ: {', '.join(differing)}",
-                          f"WeChat wants exactly {', '.join(known[template.id].keys)}")  # fmt: skip
+        for finding in _template(about, f"accounts.templates.{name}", template, known):
+            yield finding
+    notices = {template.template_id: template for template in agreed}
+    for name, notice in account.subscription_templates.items():
+        where = f"accounts.subscription_templates.{name}"
+        for finding in _template(about, where, notice, notices):
+            yield finding
+        found = notices.get(notice.id)
+        if found is not None and found.consent not in (None, notice.kind):
+            yield Finding(about, "bad", f"{where}: kind is {notice.kind}",
+                          f'WeChat asks for kind = "{found.consent}"')  # fmt: skip
+
+
+def _template(
+    about: str, where: str, template: TemplateSettings, known: Mapping[str, TemplateInfo]
+) -> Iterator[Finding]:
+    """Compare one template of the settings with the account's."""
+    if template.id not in known:
+        yield Finding(about, "bad", f"{where}: the account has no template {template.id}",
+                      "take its id from the account's console")  # fmt: skip
+        return
+    differing = sorted(set(known[template.id].keys) ^ set(template.fields))
+    if differing:
+        yield Finding(about, "bad", f"{where}: fields differ: {', '.join(differing)}",
+                      f"WeChat wants exactly {', '.join(known[template.id].keys)}")  # fmt: skip
 
 
 def about_time(about: str, detail: str, theirs: datetime) -> Finding:

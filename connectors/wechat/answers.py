@@ -1,17 +1,19 @@
 """What the platform's answers say, as values of ours."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.allowance import PlatformQuota
+from domain.channel import ConsentKind
 from domain.ids import OpenId
 
 TEXT_BYTES = 2048  # of one customer-service text: bytes, not characters
 
 _BLANK = re.compile(r"\{\{\s*(?P<key>\w+)\.DATA\s*\}\}")
+_CONSENTS: Mapping[object, ConsentKind] = {2: "one_time", 3: "long_term"}
 _KIND = re.compile(r"^[a-z_]+?(?=\d*$)")
 
 
@@ -31,9 +33,10 @@ class TemplateField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateInfo:
-    """A message template 模板 of the account."""
+    """A message template 模板 of the account; `consent` is what a subscription notice needs."""
 
     template_id: str
+    consent: ConsentKind | None = None
     title: str
     content: str = ""
     example: str = ""
@@ -98,6 +101,21 @@ def read_templates(answer: dict[str, Any]) -> list[TemplateInfo]:
             fields=fields_of(str(item.get("content", ""))),
         )
         for item in answer["template_list"]
+    ]
+
+
+def read_notice_templates(answer: dict[str, Any]) -> list[TemplateInfo]:
+    """Read newtmpl/gettemplate: the account's templates for subscription notices."""
+    return [
+        TemplateInfo(
+            template_id=str(item.get("priTmplId", "")),
+            consent=_CONSENTS.get(item.get("type")),
+            title=str(item.get("title", "")),
+            content=str(item.get("content", "")),
+            example=str(item.get("example", "")),
+            fields=fields_of(str(item.get("content", ""))),
+        )
+        for item in answer["data"]
     ]
 
 

@@ -21,6 +21,7 @@ from connectors.wechat.answers import (
     UserInfo,
     pieces_of,
     read_followers,
+    read_notice_templates,
     read_quota,
     read_templates,
     read_user,
@@ -55,6 +56,7 @@ CUSTOM_SEND = "/cgi-bin/message/custom/send"
 SUBSCRIPTION_SEND = "/cgi-bin/message/subscribe/bizsend"
 MASS_SEND = "/cgi-bin/message/mass/send"
 MASS_SEND_ALL = "/cgi-bin/message/mass/sendall"
+NOTICE_TEMPLATES = "/wxaapi/newtmpl/gettemplate"
 LONGEST_CLIENTMSGID = 32  # bytes
 REJECTED_PAUSE = timedelta(minutes=1)
 
@@ -184,6 +186,10 @@ class WeChatApi:
         """Return the account's templates with the keys their messages need."""
         path = "/cgi-bin/template/get_all_private_template"
         return read_templates(await self._call(path, needs="template_list"))
+
+    async def notice_templates(self) -> list[TemplateInfo]:
+        """Return the account's templates for subscription notices 订阅通知."""
+        return read_notice_templates(await self._call(NOTICE_TEMPLATES, needs="data"))
 
     async def create_menu(self, menu: Mapping[str, Any]) -> None:
         """Publish the menu; followers see it within five minutes."""

@@ -44,6 +44,17 @@ async def test_a_wrong_secret_is_explained(command):
     assert "check app_secret of this account" in done.out
 
 
+async def test_a_subscription_template_of_another_kind_is_named(command):
+    name = "WEIZHENG_ACCOUNTS__0__SUBSCRIPTION_TEMPLATES__CASE_NOTICE__KIND"
+
+    done = await command("doctor", **{name: "long_term"})
+
+    # the sandbox reads the same settings file, without this change
+    assert done.code == 1
+    assert "subscription_templates.case_notice: kind is long_term" in done.out
+    assert 'kind = "one_time"' in done.out
+
+
 async def test_a_platform_that_cannot_be_reached_is_named(command, free_port):
     done = await command("doctor", WEIZHENG_ACCOUNTS__0__API_BASE=f"http://127.0.0.1:{free_port}")
 
