@@ -336,6 +336,7 @@ async def test_openapi_describes_every_route_and_refers_to_nothing_missing(api: 
 
     assert described["openapi"] == "3.1.0"
     assert set(described["paths"]) == {
+        "/api/v1/alerts",
         "/api/v1/audiences/preview",
         "/api/v1/broadcasts",
         "/api/v1/broadcasts/{id}",
