@@ -23,8 +23,10 @@ from config.settings import Settings, load_settings
 from domain.clock import SystemClock
 from domain.ids import AccountId
 from sandbox.followers import synthetic_openids
-from storage.embedded import Document, open_mongo
+from storage.embedded import Document, open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
+from storage.redis.limiter import Limiter
+from storage.redis.scripts import StoreAway
 from tests.support.ports import find_free_port
 from tests.support.program import ROOT, finished
 
@@ -113,6 +115,7 @@ class Fleet:
     env: Mapping[str, str]
     http: aiohttp.ClientSession
     database: AsyncDatabase[Document]
+    limiter: Limiter
     sandbox_url: str
     web_url: str
     pushers: list[Member] = field(default_factory=list)
@@ -198,6 +201,13 @@ class Fleet:
             if document["attempt"] == batches[document["_id"]] and document["state"] != "done"
         ]
 
+    async def may_send(self) -> bool:
+        """Whether the account is neither held (45011, silence) nor Redis away."""
+        try:
+            return not await self.limiter.held_for(AccountId(ACCOUNT))
+        except StoreAway:
+            return False
+
     async def pushers_up(self) -> None:
         """Wait until every worker works."""
         await asyncio.gather(*(member.up() for member in self.pushers))
@@ -235,6 +245,7 @@ async def open_fleet(
         await begin("sandbox", "sandbox:", "sandbox", "--port", port)
         await (await begin("databases", "databases: running", "databases")).up()
         client = await stack.enter_async_context(open_mongo(settings))
+        redis = await stack.enter_async_context(open_redis(settings))
         fleet = Fleet(
             folder=folder,
             settings=settings,
@@ -243,6 +254,7 @@ async def open_fleet(
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
             ),
             database=client[settings.mongo.database],
+            limiter=Limiter(redis, per_second=settings.push.per_second),
             sandbox_url=sandbox_url,
             web_url=web_url,
         )

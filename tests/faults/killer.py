@@ -1,7 +1,8 @@
 """The killer: SIGKILL at random moments, from a seed that is printed.
 
 A calm kill is left alone until it is made up for, and is what the bar "resumed within lease +
-1 s" is held against; a wild one is followed by the next within a second, as when a machine goes
+1 s" is held against (unless the account may not send meanwhile: then nobody takes anything, on
+purpose); a wild one is followed by the next within a second, as when a machine goes
 down. Whoever was killed is started again after a moment, as a supervisor does; Redis is started
 again by the process that keeps the databases.
 """
@@ -58,6 +59,7 @@ class Killer:
                 for victim, calm in order:
                     if calm:
                         await self.fleet.pushers_up()
+                        await self._until_it_may_send(stop)
                         await asyncio.sleep(self.chance.uniform(*self.pause))
                     if stop.is_set():
                         break
@@ -92,8 +94,14 @@ class Killer:
             if time.monotonic() - begun > GIVE_UP:
                 kill.resumed = GIVE_UP
                 return
+            kill.calm = kill.calm and await self.fleet.may_send()
             await asyncio.sleep(0.05)
         kill.resumed = time.monotonic() - begun
+
+    async def _until_it_may_send(self, stop: asyncio.Event) -> None:
+        # the platform and Redis decide it: nothing here could set an event
+        while not stop.is_set() and not await self.fleet.may_send():  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
 
     async def _bring_back(self, member: Member) -> None:
         await asyncio.sleep(self.chance.uniform(0.0, 1.0))
