@@ -101,6 +101,8 @@ class _Base(RequestHandler):
 class DepartmentSystem(_Base):
     """A department's questions: `/record`, `/violations`, `/outages`."""
 
+    is_polled = True  # the log need not tell of each look at a feed
+
     async def get(self, name: str, question: str) -> None:
         feed = self.departments.news.find(name, question)
         if feed is not None:

@@ -84,7 +84,8 @@ def log_request(handler: RequestHandler) -> None:
     status = handler.get_status()
     page = type(handler).__name__
     responses(page, status).inc()
-    quiet = status < 400 and isinstance(handler, callback.Callback | ops.Alive | ops.Metrics)
+    often = isinstance(handler, callback.Callback | ops.Alive | ops.Metrics)
+    quiet = status < 400 and (often or getattr(handler, "is_polled", False))
     level = logging.DEBUG if quiet else logging.INFO
     if log.isEnabledFor(level):
         request = handler.request

@@ -180,7 +180,8 @@ class TriggerEngine:
             )
         if not ours:
             raise LeaseLost
-        log.info(
+        log.log(
+            logging.INFO if outcome.seen or emit.refused else logging.DEBUG,
             "trigger.ran",
             extra=_names(claimed)
             | {

@@ -312,7 +312,7 @@ async def test_a_feed_that_begins_anew_is_read_again_and_says_only_what_is_new(
 
 
 async def test_an_unchanged_feed_is_answered_304_and_says_nothing(desk, office, triggers, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG", logger="push.triggers.engine")
     await office.news("utilities", "announce", id="A")
     for _ in range(3):
         await desk.run(triggers)
