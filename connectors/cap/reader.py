@@ -8,14 +8,14 @@ a sentence and the place. What is only spelt differently is understood and noted
     order        elements of one parent in another order than the schema's
     time_form    a time ending in `Z`, or with parts of a second
     very_likely  CAP 1.0's certainty, to be read as Likely
-    blank        an optional time that is empty
+    blank        an optional time, number, shape or enumerated value that is empty
     extension    elements of other namespaces, which are ignored (signatures are not counted)
     stray_text   text between elements, which is ignored
 """
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from connectors.cap import fields
@@ -38,7 +38,8 @@ FOR_EVER = datetime(2500, 1, 1, tzinfo=UTC)  # a later time means the same and c
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?P<part>\.\d{1,9})?(?P<zone>Z|[+-]\d\d:\d\d)?", re.ASCII
 )
-_NUMBER = r"[+-]?[0-9]{1,10}(?:\.[0-9]{0,20})?"
+_NUMBER = r"[+-]?(?:[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})"
+_MIDNIGHT = "T24:00:00"  # XML Schema's other name for the beginning of the next day
 _POINT = re.compile(rf"({_NUMBER}),({_NUMBER})", re.ASCII)
 _SHOWN = 40  # characters of a wrong value that a refusal repeats
 
@@ -117,7 +118,7 @@ class _Reading:
             language=_text(info, "language") or "en-US",  # the standard's default
             categories=self._each_of(info, "category", fields.CATEGORY),
             event=_text(info, "event"),
-            responses=self._each_of(info, "responseType", fields.RESPONSE),
+            responses=self._each_of(info, "responseType", fields.RESPONSE, may_be_blank=True),
             urgency=self._one_of(info, "urgency", fields.URGENCY),
             severity=cast("Severity", self._one_of(info, "severity", fields.SEVERITY)),
             certainty=certainty,
@@ -135,17 +136,17 @@ class _Reading:
         )
 
     def _area(self, area: Element) -> AlertArea:
-        altitude, ceiling = area.find("altitude"), area.find("ceiling")
-        for height in (altitude, ceiling):
-            if height is not None and not re.fullmatch(_NUMBER, height.text):
+        altitude, ceiling = self._filled(area, "altitude"), self._filled(area, "ceiling")
+        for height in (*altitude, *ceiling):
+            if not re.fullmatch(_NUMBER, height.text):
                 raise _refused("bad_number", height, "应为数字（英尺，海拔）")
-        if ceiling is not None and altitude is None:
-            raise _refused("ceiling_without_altitude", ceiling, "必须与 altitude 一起使用")
+        if ceiling and not altitude:
+            raise _refused("ceiling_without_altitude", ceiling[0], "必须与 altitude 一起使用")
         return AlertArea(
             text=_text(area, "areaDesc"),
             geocodes=tuple(self._pair(each) for each in area.all("geocode")),
-            polygons=tuple(_polygon(each) for each in area.all("polygon")),
-            circles=tuple(_circle(each) for each in area.all("circle")),
+            polygons=tuple(_polygon(each) for each in self._filled(area, "polygon")),
+            circles=tuple(_circle(each) for each in self._filled(area, "circle")),
         )
 
     def _pair(self, pair: Element) -> tuple[str, str]:
@@ -224,9 +225,11 @@ class _Reading:
     def _one_of(self, parent: Element, name: str, values: Collection[str]) -> str:
         return self._each_of(parent, name, values)[0]
 
-    def _each_of(self, parent: Element, name: str, values: Collection[str]) -> tuple[str, ...]:
+    def _each_of(
+        self, parent: Element, name: str, values: Collection[str], *, may_be_blank: bool = False
+    ) -> tuple[str, ...]:
         texts = []
-        for element in parent.all(name):
+        for element in self._filled(parent, name) if may_be_blank else parent.all(name):
             if element.text not in values:
                 known = "、".join(values)
                 raise _refused(
@@ -236,6 +239,14 @@ class _Reading:
                 )
             texts.append(element.text)
         return tuple(texts)
+
+    def _filled(self, parent: Element, name: str) -> list[Element]:
+        """Return the optional elements of a name that say something: many publishers write all."""
+        found = list(parent.all(name))
+        filled = [element for element in found if element.text]
+        if len(filled) < len(found):
+            self._warn("blank")
+        return filled
 
     def _name(self, parent: Element, name: str) -> str:
         element = cast("Element", parent.find(name))
@@ -270,7 +281,9 @@ class _Reading:
         if form["part"] or form["zone"] == "Z":
             self._warn("time_form")
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text.replace(_MIDNIGHT, "T00:00:00"))
+            if _MIDNIGHT in text:
+                moment += timedelta(days=1)
             if moment.year >= FOR_EVER.year:
                 return FOR_EVER
             if moment.year < 1900:

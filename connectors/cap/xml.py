@@ -26,11 +26,15 @@ SEPARATOR = "\n"  # between namespace and name: no name can hold it
 # Names are the registered ones, in lower case; whatever else Python could decode is no text.
 _ENCODINGS = frozenset(
     {"utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be", "gb18030", "gbk"}
-    | {"gb2312", "cp936", "big5", "big5-hkscs", "shift_jis", "euc-jp", "euc-kr", "koi8-r"}
+    | {"gb2312", "cp936", "big5", "big5-hkscs", "shift_jis", "windows-31j", "euc-jp", "euc-kr"}
+    | {"koi8-r", "koi8-u"}
     | {"latin1", *(f"iso-8859-{n}" for n in (*range(1, 12), *range(13, 17)))}
     | {f"windows-{n}" for n in range(1250, 1259)}
 )
-_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "cp936": "gb18030"}  # they write more than it has
+_WIDER = {  # Python's name, or that of what publishers really write
+    **dict.fromkeys(("gb2312", "gbk", "cp936"), "gb18030"),
+    "windows-31j": "cp932",
+}
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins alike
@@ -132,10 +136,13 @@ def _encoding_of(body: bytes, charset: str) -> str:
     for bom, encoding in _BOMS:
         if body.startswith(bom):
             return encoding
-    if charset:
-        return charset.strip().strip("\"'").lower()
+    named = charset.strip().strip("\"'").lower()
+    if named and named != "utf-16":  # which does not say which of the two it is
+        return named
     if body[:2] in (b"<\x00", b"\x00<"):
         return "utf-16le" if body[1] == 0 else "utf-16be"
+    if named:
+        return "utf-16be"  # RFC 2781, 4.3
     declared = _DECLARED.match(body)
     name = declared[1].decode("ascii").lower() if declared else "utf-8"
     # a document in single bytes cannot be UTF-16, whatever it says

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.cap.reader import FOR_EVER, read_alert
-from connectors.cap.xml import MAX_BYTES, MAX_DEPTH
+from connectors.cap.xml import _ENCODINGS, _WIDER, MAX_BYTES, MAX_DEPTH
 from domain.alert import Alert, CapRefused, regions_of
 
 PAYLOADS = Path(__file__).parent.parent / "payloads" / "cap"
@@ -170,6 +170,8 @@ def test_a_required_element_of_the_info_must_be_there(name):
         ("<geocode>", "<circle>22.5,114.1 -1</circle><geocode>", "bad_circle", ""),
         ("</area>", "<altitude>high</altitude></area>", "bad_number", "alert/info/area/altitude"),
         ("</area>", "<ceiling>9</ceiling></area>", "ceiling_without_altitude", ""),
+        ("</area>", "<altitude/><ceiling>9</ceiling></area>", "ceiling_without_altitude", ""),
+        ("</area>", "<altitude>.</altitude></area>", "bad_number", "alert/info/area/altitude"),
         ("<value>440303</value>", "", "missing_element", "alert/info/area/geocode"),
     ],
 )
@@ -253,6 +255,16 @@ def test_the_charset_of_the_header_goes_before_the_declaration():
     assert refusal(CENTRE.encode("gbk")).reason == "bad_encoding"
 
 
+@pytest.mark.parametrize("encode", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_header_that_says_utf_16_leaves_the_order_of_bytes_to_the_document(encode):
+    assert read_alert(CENTRE.encode(encode), "UTF-16") == read_alert(CENTRE.encode())
+
+
+def test_every_encoding_that_is_allowed_is_known():
+    for encoding in _ENCODINGS:
+        assert b"".decode(_WIDER.get(encoding, encoding)) == ""
+
+
 def test_every_prefix_is_as_good_as_another():
     text = re.sub(r"<(/?)([a-zA-Z])", r"<\1w:\2", CENTRE[CENTRE.index("<alert") :])
     text = text.replace("<w:alert xmlns=", "<w:alert xmlns:w=").replace("<!w:[CDATA", "<![CDATA")
@@ -267,6 +279,12 @@ def test_every_prefix_is_as_good_as_another():
         ("<sent>2026-11-24T09:30:00+08:00", "<sent>2026-11-24T09:30:00.000+08:00", "time_form"),
         ("<certainty>Likely", "<certainty>Very Likely", "very_likely"),
         ("<onset>2026-11-24T09:30:00+08:00", "<onset>", "blank"),
+        ("<geocode>", "<polygon></polygon><geocode>", "blank"),
+        ("<geocode>", "<circle/><geocode>", "blank"),
+        ("</area>", "<altitude/><ceiling/></area>", "blank"),
+        ("<responseType>Monitor", "<responseType>", "blank"),
+        ("</area>", "<altitude>.5</altitude><ceiling>+9842.5197</ceiling></area>", None),
+        ("<geocode>", "<circle>-.5,.25 0</circle><geocode>", None),
         ("<note>样例</note>", "<e:x xmlns:e='urn:x'><e:y/></e:x><note>样例</note>", "extension"),
         ("<info>", "<info>x", "stray_text"),
         ("<code>440300000000</code>", "", None),
@@ -277,6 +295,14 @@ def test_what_is_only_spelt_differently_is_understood_and_noted(old, new, warnin
 
     assert alert.warnings == ((warning,) if warning else ())
     assert alert.id == read_alert(CENTRE.encode()).id
+
+
+def test_the_end_of_a_day_is_the_beginning_of_the_next():
+    text = replaced("<expires>2026-11-24T21:30:00+08:00", "<expires>2026-11-30T24:00:00+08:00")
+
+    assert read_alert(text.encode()).infos[0].expires == datetime(2026, 11, 30, 16, tzinfo=UTC)
+    late = replaced("T21:30:00+08:00</expires>", "T24:00:01+08:00</expires>")
+    assert refusal(late).reason == "bad_time"
 
 
 def test_another_order_of_elements_is_understood_and_noted():
