@@ -8,7 +8,8 @@ and its end, tied by their references):
 - an update tells regions that were not told before, whatever its level;
 - the end (Cancel, 解除) goes to those who got the alert, and to nobody else;
 - exercises, tests, drafts, system messages and what is not public never go out;
-- nothing is relayed after its `expires`.
+- nothing is relayed after its `expires`;
+- what comes late changes nothing that was sent later: it neither ends nor takes the place of it.
 
 An area without a code that we know means the whole account: one alert too many is a nuisance,
 one too few is a danger.
@@ -103,6 +104,29 @@ def decide(
     )
 
 
+def replaced_by(alert: Alert, family: Sequence[AlertRecord]) -> list[AlertRecord]:
+    """Return the messages of a chain whose place an update or an end takes."""
+    if alert.message_type not in ("Update", "Cancel") or not alert.is_public:
+        return []
+    real = [record for record in family if record.is_said_to_all]
+    return [] if _is_superseded(alert, real) else _earlier(alert, real)
+
+
+def _is_superseded(alert: Alert, family: Sequence[AlertRecord]) -> bool:
+    """Whether a later message came first: one that refers to it, or the end of everything."""
+    if any(alert.id.digest in record.references for record in family):
+        return True
+    return alert.message_type != "Cancel" and any(
+        record.message_type == "Cancel" and record.sent > alert.id.sent for record in family
+    )
+
+
+def _earlier(alert: Alert, family: Sequence[AlertRecord]) -> list[AlertRecord]:
+    """Return what an alert can speak of: what it names, and what was sent before it."""
+    named = {reference.digest for reference in alert.references}
+    return [record for record in family if record.sent <= alert.id.sent or record.id in named]
+
+
 def _says(
     alert: Alert, family: Sequence[AlertRecord], unheard: frozenset[str], setting: Setting
 ) -> tuple[tuple[Say, ...], str]:
@@ -113,7 +137,7 @@ def _says(
     if alert.scope != "Public":
         return (), "not_public"
     real = [record for record in family if record.is_said_to_all]
-    if any(alert.id.digest in record.references for record in real):
+    if _is_superseded(alert, real):
         return (), "superseded"
     if alert.message_type == "Cancel":
         return _end(alert, real, unheard, setting)
@@ -133,13 +157,12 @@ def _levels(
     found: list[Say] = []
     reasons: list[str] = []
     for level in reversed(LEVELS):
-        infos = [info for info in alert.chosen if info.level == level]
+        found_infos = [info for info in alert.chosen if info.level == level]
+        infos = [info for info in found_infos if _expiry(info, alert.id.sent) > setting.now]
         if not infos:
+            reasons += ["expired"] if found_infos else []
             continue
         until = min(_expiry(info, alert.id.sent) for info in infos)
-        if until <= setting.now:
-            reasons.append("expired")
-            continue
         regions = _regions(infos, setting.find_region)
         news = tuple(region for region in regions if told.rank_in(region) < rank(level))
         if not news:
@@ -233,7 +256,7 @@ def _end(
     ended = {key for record in family for say in record.says if say.is_end for key in say.before}
     told = [
         (record, say)
-        for record in family
+        for record in _earlier(alert, family)
         for say in record.says
         if not say.is_end and say.key not in unheard and say.key not in ended
     ]

@@ -24,7 +24,7 @@ from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from connectors.cap.reader import read_alert
 from domain.alert import WAKES, Alert, CapRefused
-from domain.alert_plan import Setting, decide
+from domain.alert_plan import Setting, decide, replaced_by
 from domain.alert_record import AlertRecord, AlertRefusal, Say
 from domain.audience import AnyOf, Got, Not, Rule
 from domain.broadcast import Audience, Broadcast, BroadcastState
@@ -154,8 +154,7 @@ class AlertDesk:
         digest = alert.id.digest
         references = [reference.digest for reference in alert.references]
         family = await self._alerts.family(account, digest, references)
-        replaces = alert.message_type in ("Update", "Cancel") and alert.is_public
-        unheard = await self._unheard(account, family, withdraw=replaces)
+        unheard = await self._unheard(account, family, replaced_by(alert, family))
         setting = Setting(
             now=self._clock.now(),
             via=via,
@@ -186,15 +185,16 @@ class AlertDesk:
         return record, is_new
 
     async def _unheard(
-        self, account: AccountId, family: Sequence[AlertRecord], *, withdraw: bool
+        self, account: AccountId, family: Sequence[AlertRecord], replaced: Sequence[AlertRecord]
     ) -> frozenset[str]:
-        """Return which pushes of a chain never began; those that wait are withdrawn first."""
+        """Return which pushes of a chain never began; what is replaced is withdrawn first."""
         found: set[str] = set()
+        outdated = {say.key for record in replaced for say in record.says}
         for key in [say.key for record in family for say in record.says]:
             broadcast = await self._broadcast(account, key)
             if broadcast is None:
                 continue  # about to be made, or it could not be
-            if withdraw and broadcast.state in WAITING:
+            if key in outdated and broadcast.state in WAITING:
                 moved = await self._store.move(
                     broadcast.id,
                     set(WAITING),

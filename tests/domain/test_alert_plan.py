@@ -128,6 +128,13 @@ def test_what_has_expired_or_says_nothing_is_not_relayed(desk):
     assert desk.hear(alert("c", info()), NOW + 25 * HOUR).reason == "expired"
 
 
+def test_a_part_that_has_expired_does_not_silence_the_other(desk):
+    gone = info("orange", area("440304"), expires=NOW - HOUR, headline="旧")
+    [say] = desk.hear(alert("a", gone, info("orange", area("440305"), headline="新"))).says
+
+    assert (say.regions, say.headline) == (("440305",), "新")
+
+
 # --- levels -----------------------------------------------------------------------------------
 
 
@@ -330,6 +337,33 @@ def test_an_alert_that_comes_after_its_successor_is_not_told(desk, kind):
     desk.hear(alert("b", info("blue"), kind=kind, after=1, refers=(a.id,)))
 
     assert desk.hear(a).reason == "superseded"
+
+
+def test_an_end_that_comes_late_does_not_end_what_was_announced_after_it(desk):
+    a = alert("a", info("yellow"))
+    desk.hear(a)
+    again = alert("c", info("red"), kind="Update", after=2, refers=(a.id,))
+    key = desk.hear(again).says[0].key
+    [say] = desk.hear(alert("b", kind="Cancel", after=1, refers=(a.id,))).says
+
+    assert key not in (*say.before, *say.stops)
+
+
+def test_an_end_ends_what_it_names_whatever_the_clocks_say(desk):
+    a = alert("a", info("yellow"), after=5)
+    key = desk.hear(a).says[0].key
+    [say] = desk.hear(alert("b", kind="Cancel", after=1, refers=(a.id,))).says
+
+    assert say.before == (key,)
+
+
+def test_an_update_that_comes_after_the_end_is_not_told(desk):
+    a = alert("a", info("yellow"))
+    desk.hear(a)
+    desk.hear(alert("c", kind="Cancel", after=2, refers=(a.id,)))
+    late = desk.hear(alert("b", info("red"), kind="Update", after=1, refers=(a.id,)))
+
+    assert (late.says, late.reason) == ((), "superseded")
 
 
 def test_an_acknowledgement_before_its_alert_does_not_silence_it(desk):

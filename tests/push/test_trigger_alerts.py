@@ -323,6 +323,22 @@ async def test_a_waiting_card_is_replaced_by_its_update_of_the_same_level(desk, 
     ]
 
 
+async def test_an_update_that_comes_late_takes_back_nothing_that_is_newer(desk, alerts, clock):
+    now = clock.now()
+    first, second = (now + timedelta(minutes=minute) for minute in (1, 2))
+    await receive(alerts, cap("a", now, level="yellow"))
+    both = f"{reference('a', now)} {reference('b', first)}"
+    await receive(alerts, cap("c", second, kind="Update", references=both, level="orange"))
+    late = cap("b", first, kind="Update", references=reference("a", now), level="yellow")
+    heard = await receive(alerts, late)
+
+    assert heard.record.reason == "superseded"
+    assert [(each["phase"], each["state"]) for each in await desk.said()] == [
+        ("yellow", "cancelled"),
+        ("orange", "scheduled"),
+    ]
+
+
 async def test_orphans_are_kept_and_shown(desk, alerts, clock):
     now = clock.now()
     unknown = reference("nobody-knows", now)
