@@ -3,8 +3,8 @@
 One item per event remembers the newest revision and the keys of what went out, as outages do.
 A revision that changes nothing people see says nothing; an older one, or the same again, does
 nothing. What is outdated is withdrawn before the new word goes out. The end is told only if
-somebody may have heard the beginning. The first look of all sets the baseline: what was announced
-before the trigger was switched on was announced by other means.
+somebody may have heard the beginning. The first look of all sets the baseline: what was announced,
+changed and ended before the trigger was switched on was told by other means.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ class BulletinTrigger(Generic[News]):
             told = [await visit.emit.withdraw(key, reason=_WHY) for key in keys]
             if news.is_over and not (is_baseline or any(told)):
                 phase = None  # nobody has heard of it
-        if phase == "announced" and is_first:
+        if is_first:
             phase = None
         if phase is not None:
             keys.append(visit.emit.key(news.id, news.revision, phase))

@@ -7,8 +7,9 @@ that still waits (quiet hours, a long audience) must not name the old time. The 
 scheduled ahead, for the same reason: it is made when it is due, from the newest revision, and
 only after the department has answered in the same run.
 
-The first look of all (no cursor) sets the baseline: what was announced before the trigger was
-switched on was announced by other means. Reminders, changes and the end of those are news.
+The first look of all (no cursor) sets the baseline: what was announced, changed and ended before
+the trigger was switched on was told by other means. Reminders, and what becomes of it later, are
+news.
 What is over when it is first seen says nothing.
 """
 
@@ -95,7 +96,7 @@ class OutageTrigger:
             told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
             if not (known.is_baseline or any(told)):  # nobody has heard of it yet
                 phase = "announced" if phase == "changed" else None
-        if phase == "announced" and is_first:
+        if is_first:
             phase = None
         keys = memory.keys
         if phase is not None:

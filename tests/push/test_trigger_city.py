@@ -193,6 +193,21 @@ async def test_the_first_look_sets_the_baseline(desk, office, ask):
     assert await desk.phases() == ["changed"]
 
 
+async def test_what_changed_and_ended_before_the_first_look_is_told_to_nobody(desk, office, ask):
+    await office.news("transit", "announce", id="A")
+    await office.news("transit", "change", id="A", line="B1")
+    await office.news("transit", "announce", id="B")
+    await office.news("transit", "restore", id="B")
+    feed = transit.open_detours(ask(transit.DEPARTMENT, f"{office.url}/transit"))
+    engine = desk.new(detour_trigger(feed, desk.items))
+    await desk.run(engine)
+    assert await desk.phases() == []
+
+    await office.news("transit", "restore", id="A")
+    await desk.run(engine)
+    assert await desk.phases() == ["ended"]
+
+
 async def test_a_crash_before_the_cursor_moved_repeats_nothing(desk, office, buses):
     await office.news("transit", "announce", id="A")
     await desk.run(buses)

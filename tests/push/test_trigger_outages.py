@@ -347,6 +347,22 @@ async def test_the_first_look_is_a_baseline_but_its_changes_are_news(desk, offic
     assert await desk.phases() == ["cancelled"]
 
 
+async def test_what_changed_and_ended_before_the_first_look_is_told_to_nobody(
+    desk, office, new_trigger
+):
+    await office.news("utilities", "announce", id="A", in_hours=30)
+    await office.news("utilities", "change", id="A", hours=9)
+    await office.news("utilities", "announce", id="B", in_hours=30)
+    await office.news("utilities", "cancel", id="B")
+    engine = desk.new(new_trigger())
+    await desk.run(engine)
+    assert await desk.phases() == []
+
+    await office.news("utilities", "cancel", id="A")
+    await desk.run(engine)
+    assert await desk.phases() == ["cancelled"]
+
+
 async def test_many_pages_are_read_in_several_runs_without_losing_any(
     desk, office, triggers, new_trigger
 ):
