@@ -3,11 +3,13 @@
     log.warning("delivery.postponed", extra={"broadcast": broadcast_id, "errcode": 45009})
 
 Personal values are masked types (`domain/masking.py`), so no filter is needed to keep them out.
+Only the errors of the database driver are cut: they repeat the documents that could not be written.
 """
 
 import logging
+import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -18,6 +20,7 @@ _QUIET = {
     "pymongo": logging.WARNING,
     "tornado.access": logging.WARNING,
 }
+_DOCUMENTS = re.compile(r"( dup key: \{|,? full error: \{).*")
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -34,7 +37,7 @@ def set_up_logging(*, level: int = logging.INFO, stream: TextIO | None = None) -
 
 def json_formatter() -> logging.Formatter:
     """Return the formatter for machines: time, level, logger, event, then the fields."""
-    return JsonFormatter(
+    return _Json(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={
             "asctime": "time",
@@ -53,8 +56,24 @@ def console_formatter() -> logging.Formatter:
     return _ConsoleFormatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
 
 
+def without_documents(text: str) -> str:
+    """Return what a driver's error says without the documents it repeats, to the end of the line.
+
+    `E11000 duplicate key error … dup key: { _id: "city:o…" }, full error: {…}` names openids.
+    """
+    return _DOCUMENTS.sub(" …", text)
+
+
+class _Json(JsonFormatter):
+    def formatException(self, ei: Any) -> Any:  # noqa: N802 - the library's name
+        return without_documents(str(super().formatException(ei)))
+
+
 class _ConsoleFormatter(logging.Formatter):
     """The event, and behind it whatever fields it came with."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        return without_documents(super().formatException(ei))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         fields = " ".join(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from config.logging import without_documents
 from domain.clock import Clock
 from domain.errors import DepartmentError
 from domain.ids import AccountId
@@ -199,7 +200,7 @@ class TriggerEngine:
 
     async def _failed(self, claimed: Claimed, error: Exception) -> None:
         next_at = self._clock.now() + backoff(claimed.failures)
-        reason = f"{type(error).__name__}: {error}"
+        reason = without_documents(f"{type(error).__name__}: {error}")
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 await self._store.failed(claimed, owner=self._owner, next_at=next_at, error=reason)

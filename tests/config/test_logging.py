@@ -55,3 +55,24 @@ def test_a_personal_value_is_masked_whoever_reads(log, formatter):
 
     assert "19491231" not in stream.getvalue()
     assert "1****************X" in stream.getvalue()
+
+
+@pytest.mark.parametrize("formatter", [json_formatter(), console_formatter()])
+def test_a_drivers_error_does_not_repeat_the_document_it_could_not_write(log, formatter):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    log.addHandler(handler)
+    openid = "oSecret00000000000000000001"
+    duplicate = f'E11000 duplicate key error collection: x dup key: {{ _id: "city:{openid}" }}'
+    many = f"batch op errors occurred, full error: {{'op': {{'openid': '{openid}'}}}}"
+
+    for text in (f"{duplicate}, full error: {{'keyValue': '{openid}'}}", many):
+        error = RuntimeError("not written")
+        error.__cause__ = OSError(text)
+        log.error("trigger.crashed", exc_info=error)
+
+    assert openid not in stream.getvalue()
+    assert "E11000 duplicate key error" in stream.getvalue()
+    assert "batch op errors occurred" in stream.getvalue()
+    assert "not written" in stream.getvalue()

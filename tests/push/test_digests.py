@@ -330,15 +330,15 @@ async def test_beyond_the_cap_notices_wait_for_the_morning_and_none_is_dropped(
 ):
     await reader(engine, clock, mode="immediate")
 
-    await asyncio.gather(*(announce(engine, violation(f"e{n}")) for n in range(8)))
+    await asyncio.gather(*(announce(engine, violation(f"e{n}")) for n in range(10)))
     await announce(engine, balance("another topic"))
     async with engine.working():
         await all_done(engine)
         at_once = Counter(m["template_id"] for m in platform.messages)
         clock.advance(TO_MORNING)
-        await until(cards(platform, 5))
+        await until(cards(platform, 7))
 
-    assert at_once == {"city-violation_notice": 3, "city-balance_notice": 1}
+    assert at_once == {"city-violation_notice": 5, "city-balance_notice": 1}
     assert platform.messages[-1]["data"]["thing3"] == {"value": "交通违法 5 条"}
 
 
@@ -347,16 +347,16 @@ async def test_the_cap_begins_anew_every_day_in_beijing_and_for_everybody(
 ):
     await reader(engine, clock, mode="immediate")
     other = await reader(engine, clock, OpenId("oOther000000000000000000001"), "immediate")
-    await announce(engine, *(violation(f"e{n}") for n in range(3)))
+    await announce(engine, *(violation(f"e{n}") for n in range(5)))
     await BindingService(engine.people, clock).bind_vehicle(CITY, other, "粤B54321", "02", "1234")
     clock.set(datetime(2026, 11, 24, 16, 1, tzinfo=UTC))  # 00:01
 
-    await announce(engine, *(violation(f"f{n}", "粤B54321") for n in range(3)))
+    await announce(engine, *(violation(f"f{n}", "粤B54321") for n in range(5)))
     await announce(engine, violation("g"))
     async with engine.working():
-        await until(cards(platform, 10))
+        await until(cards(platform, 16))
 
-    assert platform.cards_per_person == {ONE: 4, other: 6}
+    assert platform.cards_per_person == {ONE: 6, other: 10}
 
 
 async def test_the_same_event_again_counts_once(
@@ -365,11 +365,11 @@ async def test_the_same_event_again_counts_once(
     await reader(engine, clock, mode="immediate")
 
     await asyncio.gather(*(announce(engine, violation("same")) for _ in range(6)))
-    await announce(engine, violation("b"), violation("c"))
+    await announce(engine, *(violation(event) for event in "bcde"))
     async with engine.working():
         await all_done(engine)
 
-    assert len(platform.cards) == 3
+    assert len(platform.cards) == 5
 
 
 async def test_what_comes_at_night_counts_for_the_morning_it_is_sent_on(
@@ -378,10 +378,10 @@ async def test_what_comes_at_night_counts_for_the_morning_it_is_sent_on(
     engine = await make_engine(quiet_hours=(time(22), time(7)))
     await reader(engine, clock, mode="immediate")
     clock.set(datetime(2026, 11, 24, 15, tzinfo=UTC))  # 23:00
-    await announce(engine, *(violation(f"n{n}") for n in range(2)))
+    await announce(engine, *(violation(f"n{n}") for n in range(3)))
     clock.set(datetime(2026, 11, 25, 1, tzinfo=UTC))  # 09:00
 
-    await announce(engine, *(violation(f"d{n}") for n in range(2)))
+    await announce(engine, *(violation(f"d{n}") for n in range(3)))
 
     assert len(await items(engine)) == 1
 
