@@ -1,5 +1,6 @@
 """`push …`: the sending engine as the person on call sees it."""
 
+import getpass
 from contextlib import suppress
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from cli.common import ConfigFile, console, run, say, settings_of
 from config.settings import Settings
 from domain.clock import in_beijing
 from domain.dead import DeadBatch
+from domain.errors import NotFound
 from domain.ids import AccountId
 from push.dead import Replayed
 from runtime.context import open_context
@@ -75,7 +77,12 @@ def replay(
     Example: `python run.py push replay bc_0123456789abcdef01234567:12`
     """
     done = run(_replay(settings_of(config), name))
+    if not done.batches:
+        say(f"no batch of {name} is dead, so nothing changed; `push dead` lists those that are")
+        return
     say(f"{done.batches} batches wait for a worker again; the broadcast is {done.state}")
+    if done.state == "paused":
+        say("a person paused it: its batches go when it is resumed (POST …/resume of the API)")
 
 
 async def _status(settings: Settings, *, once: bool, as_json: bool, every: float) -> None:
@@ -97,4 +104,10 @@ async def _dead(settings: Settings, account: AccountId | None) -> list[DeadBatch
 
 async def _replay(settings: Settings, name: str) -> Replayed:
     async with open_context(settings) as ctx:
-        return await ctx.dead.replay_named(name)
+        try:
+            return await ctx.dead.replay_named(name, author=f"cli:{getpass.getuser()}")
+        except NotFound as error:
+            raise NotFound(
+                f"there is no broadcast {name.partition(':')[0]}: `push dead` lists the batches "
+                "that can be replayed"
+            ) from error

@@ -18,7 +18,7 @@ from domain.broadcast import Audience
 from domain.clock import SystemClock
 from domain.errors import ConfigError
 from domain.ids import AccountId
-from push.rule_checks import check_rule
+from push.rule_checks import check_rule, unknown_broadcasts
 from storage.mongo.imports import MongoImports
 from storage.stores import open_stores
 from subscriptions.audience import Audiences
@@ -104,6 +104,8 @@ def _rule(text: str) -> Rule:
         rule = RuleModel.model_validate_json(content).rule()
     except OSError as error:
         raise ConfigError(f"--rule {text}: {error.strerror}; give a file or JSON") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--rule {text}: the file is not UTF-8 text; give JSON") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "rule"
@@ -116,6 +118,9 @@ def _rule(text: str) -> Rule:
 
 async def _count(settings: Settings, account: AccountId, rule: Rule) -> Explanation:
     async with open_stores(settings, SystemClock()) as stores:
+        problems = await unknown_broadcasts(rule, account, stores.broadcasts.find, "rule")
+        if problems:
+            raise ConfigError(f"--rule: {problems[0][2]}")
         audiences = Audiences(stores.audiences)
         return await audiences.explain(account, audiences.sealed(Audience(rule=rule)))
 

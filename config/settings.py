@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -57,11 +58,7 @@ class ServerSettings(_Section):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the service under its public address."""
-        return self.public_url.split("//")[1].split(":")[0].split("/")[0] in (
-            "127.0.0.1",
-            "localhost",
-            "[",
-        )
+        return urlsplit(self.public_url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 class MongoSettings(_Section):

@@ -8,6 +8,7 @@ ServiceError
 ├── DeliveryError           a message to a citizen did not go out
 │   ├── TemporaryDeliveryError (retry_after) · PermanentDeliveryError
 ├── StateError              an impossible transition
+├── TooSlow                 a question about many people that nobody waits for any longer
 └── ConfigError             the process says why and does not start
 
 `say` is the only text a citizen ever sees; the exception's own message is for the log.
@@ -122,6 +123,14 @@ class StateError(ServiceError):
     def __init__(self, say: str) -> None:
         super().__init__(say)
         self.say = say
+
+
+class TooSlow(ServiceError):
+    """A question about many people took longer than a server may spend on it; nothing changed."""
+
+    code = "too_slow"
+    status = 503
+    say = "发送对象的条件太复杂，统计超时。请减少条件或缩小范围，或稍后再试。"
 
 
 class ConfigError(ServiceError):

@@ -146,9 +146,15 @@ class Broadcasts:
         return Accepted(id=broadcast.id, state=state)
 
     async def prepared(self, order: BroadcastOrder) -> BroadcastOrder:
-        """Return an order fit to be kept elsewhere: named things hashed, its broadcasts known."""
+        """Return an order fit to be kept elsewhere: checked, and its named things hashed.
+
+        Broadcasts that a rule names are looked up last: only then its size is known to be bounded.
+        """
+        order = self._sealed(order)
+        now = self._clock.now()
+        check_broadcast(order, self._account(order.account), self._catalogue, now)
         await self.check_earlier(order.account, order.audience)
-        return self._sealed(order)
+        return order
 
     async def check_earlier(self, account: AccountId, audience: Audience) -> None:
         """Refuse a rule that asks about broadcasts which the account does not have."""
@@ -311,10 +317,13 @@ class Broadcasts:
         if broadcast.cron:
             totals = await self._ledger.totals_of_plan(broadcast.id)
             return _counted(totals, await self._delivered(broadcast))
-        if broadcast.state in BEFORE_START and broadcast.resend_of:
+        is_before_start = broadcast.state in BEFORE_START or (
+            broadcast.state == "paused" and broadcast.started_at is None
+        )
+        if is_before_start and broadcast.resend_of:
             failed = await self._deliveries.count_by_state(broadcast.resend_of)
             return Counts(audience=failed.get("failed", 0))
-        if broadcast.state in BEFORE_START:
+        if is_before_start:
             return Counts(audience=await self._people.count(broadcast.account, broadcast.audience))
         totals = await self._store.find_totals(broadcast.id) or await self._ledger.totals(
             broadcast.id

@@ -71,6 +71,7 @@ class DeadBatches:
         account: AccountId | None = None,
         *,
         batch: str | None = None,
+        author: str = "",
     ) -> Replayed:
         """Give dead batches another chance, and go on if the broadcast paused itself for one.
 
@@ -85,14 +86,20 @@ class DeadBatches:
             state = (await self._broadcasts.resume(broadcast_id, revive=False)).state
         log.info(
             "batch.replayed",
-            extra={"broadcast": broadcast_id, "batches": number, "state": state},
+            extra={
+                "broadcast": broadcast_id,
+                "batches": number,
+                "state": state,
+                "author": author,
+            },
         )
         return Replayed(batches=number, state=state)
 
-    async def replay_named(self, name: str) -> Replayed:
+    async def replay_named(self, name: str, *, author: str = "") -> Replayed:
         """Replay by the name a person read in the list: a batch's or a broadcast's."""
         broadcast, colon, _ = name.partition(":")
-        return await self.replay(BroadcastId(broadcast), batch=name if colon else None)
+        batch = name if colon else None
+        return await self.replay(BroadcastId(broadcast), batch=batch, author=author)
 
     async def _get(self, broadcast_id: BroadcastId, account: AccountId | None) -> Broadcast:
         found = await self._store.find(broadcast_id)

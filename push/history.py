@@ -4,7 +4,6 @@ It never holds what a message said. An openid is masked wherever it is shown; wh
 history of somebody else leaves a line in the log `audit`.
 """
 
-import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +11,10 @@ from datetime import datetime
 from config.catalogue import Catalogue
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.masking import mask_openid
+from push.audit import note_access
 from push.outcomes import in_words
 from storage.mongo.digests import MongoDigests
 from storage.mongo.history import MongoHistory, Record
-
-audit = logging.getLogger("audit")
 
 PAGE = 50
 
@@ -127,13 +125,10 @@ def note_reading(
     *, actor: str, account: AccountId, openid: OpenId, purpose: str, unmasked: bool
 ) -> None:
     """Leave a line about who read whose history, and what for (domain.md 1.8, 10.2)."""
-    audit.info(
-        "audit.read",
-        extra={
-            "actor": actor,
-            "account": account,
-            "object": f"history of {mask_openid(openid)}",
-            "purpose": purpose,
-            "unmasked": unmasked,
-        },
+    note_access(
+        actor=actor,
+        account=account,
+        what=f"history of {mask_openid(openid)}",
+        purpose=purpose,
+        unmasked=unmasked,
     )

@@ -103,7 +103,8 @@ class Lists:
 
 def _place(content: bytes) -> Place:
     milliseconds, _, broadcast = content.decode(errors="replace").partition(":")
-    if not (milliseconds.isdigit() and len(milliseconds) < 15 and broadcast):
+    is_number = milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) < 15
+    if not (is_number and broadcast):
         raise _not_ours()
     return Place(
         created_at=datetime.fromtimestamp(int(milliseconds) / 1000, UTC), id=BroadcastId(broadcast)

@@ -66,6 +66,10 @@ class People(Source, Protocol):
         """Return how many people are meant."""
         ...
 
+    async def sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]:
+        """Return some of the people meant."""
+        ...
+
     async def still_meant(
         self, account: AccountId, audience: Audience, openids: Sequence[OpenId]
     ) -> set[OpenId]:

@@ -4,7 +4,7 @@ It composes and checks as ordering does, so it refuses what ordering would refus
 fault named. What is merely unwise is a warning, with a stable code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
@@ -15,7 +15,7 @@ from domain.broadcast import Audience
 from domain.clock import Clock, in_beijing
 from domain.content import content_digest
 from domain.forecast import Forecast, Road, forecast
-from domain.ids import AccountId, OpenId
+from domain.ids import AccountId
 from domain.ledger import Content
 from domain.masking import mask_openid
 from push.composing import Fault
@@ -94,6 +94,9 @@ class Previews:
         now = self._clock.now()
         content = check_broadcast(order, account, self._catalogue, now)
         audience = await self._people.count(order.account, order.audience)
+        sample = (
+            await self._people.sample(order.account, order.audience, SAMPLE) if audience else []
+        )
         due = max(order.at, now) if order.at else now
         if order.cron:
             due = begin_at(recurrence(order.cron), order.at, now).due_at
@@ -103,7 +106,7 @@ class Previews:
         alike = await self._alike(order, content, now)
         return Preview(
             audience=audience,
-            sample=await self._sample(order.account, order.audience),
+            sample=tuple(map(mask_openid, sample)),
             content=content,
             day=day,
             left=left,
@@ -111,15 +114,6 @@ class Previews:
             ends_at=ahead.ends,
             cautions=_cautions(order, audience, left, ahead, alike),
         )
-
-    async def _sample(self, account: AccountId, audience: Audience) -> tuple[str, ...]:
-        last = await self._people.upper_bound(account, audience)
-        if last is None:
-            return ()
-        page: Sequence[tuple[str, OpenId]] = await self._people.page(
-            account, audience, after=None, up_to=last, size=SAMPLE
-        )
-        return tuple(mask_openid(openid) for _, openid in page)
 
     async def _forecast(
         self, order: BroadcastOrder, audience: int, day: Day, now: datetime, due: datetime

@@ -68,6 +68,7 @@ class Trials:
             template=tried.template,
             data=tried.data,
             url=tried.url,
+            channel=tried.channel,
             expires_at=now + STALE,
             ignore_quiet_hours=True,
             state="scheduled",
@@ -86,7 +87,8 @@ class Trials:
 
     def _check_people(self, account: AccountId, openids: Sequence[OpenId]) -> None:
         """Refuse everybody whom the settings do not name; the answer repeats no openid."""
-        known = set(self._accounts[account].test_openids)
+        settings = self._accounts.get(account)
+        known = set(settings.test_openids) if settings is not None else set()
         faults = [
             Fault(
                 field=f"openids.{number}",

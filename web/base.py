@@ -21,6 +21,7 @@ from domain.errors import (
     DepartmentError,
     ServiceError,
     StateError,
+    TooSlow,
 )
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Page(RequestHandler):
             log.info("web.refused", extra={**fields, "status": value.status_code})
         elif isinstance(value, CitizenError | StateError | Problem):
             log.info("web.refused", extra={**fields, "status": value.status, "code": value.code})
+        elif isinstance(value, TooSlow):
+            log.warning("web.too_slow", extra=fields)
         elif isinstance(value, DepartmentError) and not isinstance(value, BrokenContract):
             log.warning("web.department_failed", extra={**fields, "reason": str(value)})
         else:

@@ -6,15 +6,18 @@ named one by one are looked up by `_id`. The first two never touch a document.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ExecutionTimeout
 
 from domain.audience import Explanation, Got, broadcasts_in
 from domain.broadcast import Audience
+from domain.errors import TooSlow
 from domain.ids import AccountId, OpenId, TopicId
 from domain.people import Subject
 from domain.topic import Mode
@@ -56,12 +59,14 @@ class MongoAudiences:
 
     async def count(self, account: AccountId, audience: Audience) -> int:
         """Return how many people an audience means just now."""
-        return (await self._counted(account, audience, explained=False)).people
+        with _patient():
+            return (await self._counted(account, audience, explained=False)).people
 
     async def explain(self, account: AccountId, audience: Audience) -> Explanation:
         """Count, and say which indexes that took and what was examined."""
         began = perf_counter()
-        found = await self._counted(account, audience, explained=True)
+        with _patient():
+            found = await self._counted(account, audience, explained=True)
         return Explanation(
             count=found.people,
             indexes=found.indexes,
@@ -80,6 +85,10 @@ class MongoAudiences:
 
     async def sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]:
         """Return some of the people meant: neighbours from a random place onwards."""
+        with _patient():
+            return await self._sample(account, audience, size)
+
+    async def _sample(self, account: AccountId, audience: Audience, size: int) -> list[OpenId]:
         last = await self.upper_bound(account, audience)
         if last is None:
             return []
@@ -225,6 +234,17 @@ def index_for(audience: Audience) -> str:
     if audience.openids:
         return "_id_"
     return "faces" if single_kind(audience) is None else "audience"
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Tell whoever waits for an answer that the server gave up, however many slices asked."""
+    try:
+        yield
+    except (ExecutionTimeout, ExceptionGroup) as error:
+        if isinstance(error, ExceptionGroup) and error.split(ExecutionTimeout)[1] is not None:
+            raise  # something else was wrong too
+        raise TooSlow("MongoDB spent its time limit on an audience") from error
 
 
 def _without_lookups(audience: Audience) -> Audience:

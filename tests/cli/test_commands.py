@@ -14,7 +14,7 @@ COMMANDS = [
     ["serve"], ["demo"], ["sandbox"], ["databases"], ["routes"], ["doctor"],
     ["menu", "publish"], ["menu", "show"], ["admin", "create"], ["apikey", "create"],
     ["subscribers", "import"], ["subscribers", "export"], ["subscribers", "history"],
-    ["backup"], ["restore"],
+    ["subscribers", "count"], ["backup"], ["restore"],
     ["push", "status"], ["push", "dead"], ["push", "replay"],
 ]  # fmt: skip
 
@@ -161,6 +161,14 @@ async def test_subscribers_go_in_and_come_out_again(command, tmp_path):
     assert wrong.code == 2
     assert "or.0.tags" in wrong.err
 
+    never_sent = await command("subscribers", "count", "--rule", '{"not": {"got": "bc_none"}}')
+    rule.write_bytes(b"\xff")
+    no_text = await command("subscribers", "count", "--rule", str(rule))
+
+    assert never_sent.code == no_text.code == 2
+    assert "bc_none" in never_sent.err
+    assert no_text.err.strip().endswith("the file is not UTF-8 text; give JSON")
+
 
 async def test_an_export_does_not_overwrite_a_file(command, tmp_path):
     (tmp_path / "there").write_text("something")
@@ -191,4 +199,7 @@ async def test_without_dead_batches_the_list_says_so_and_a_replay_names_nothing(
     replayed = await command("push", "replay", "bc_nothing:1")
 
     assert (listed.code, listed.out.strip()) == (0, "no batch is dead")
-    assert (replayed.code, replayed.err.strip()) == (1, "没有这个群发任务。")
+    assert replayed.code == 1
+    assert replayed.err.strip() == (
+        "there is no broadcast bc_nothing: `push dead` lists the batches that can be replayed"
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import load_settings
+from config.settings import ServerSettings, load_settings
 from domain.errors import ConfigError
 
 SHIPPED = Path("config/settings.toml")
@@ -131,3 +131,18 @@ def test_secrets_do_not_show_in_the_representation():
     settings = load_settings(SHIPPED, env={})
 
     assert "trying-out-only" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_local"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost", True),
+        ("http://[::1]:8000", True),
+        ("https://[2001:db8::1]", False),
+        ("https://localhost@gov.sample.example", False),
+        ("https://127.0.0.1.sample.example", False),
+    ],
+)
+def test_only_this_machine_counts_as_this_machine(address, is_local):
+    assert ServerSettings(public_url=address).is_local is is_local

@@ -10,6 +10,7 @@ from domain.access import Scope
 from domain.masking import mask_openid
 from push.orders import OrderRefused, check_audience
 from web.api.base import KeyPage
+from web.api.costly import PREVIEWS
 from web.api.described import SAMPLE_ID, Operation
 from web.api.models import Account, AudienceModel
 from web.api.strict import Strict
@@ -49,8 +50,9 @@ class AudiencePreviewApi(KeyPage):
         if faults:
             raise OrderRefused(tuple(faults))
         await self.ctx.broadcasts.check_earlier(account, audience)
-        found = await audiences.explain(account, audience)
-        sample = await audiences.sample(account, audience, SAMPLE) if found.count else []
+        with PREVIEWS.one_of(account):
+            found = await audiences.explain(account, audience)
+            sample = await audiences.sample(account, audience, SAMPLE) if found.count else []
         answer = AudiencePreview(
             count=found.count,
             sample=[mask_openid(openid) for openid in sample],
@@ -89,6 +91,6 @@ PREVIEW = Operation(
         "examined": 1000000,
         "milliseconds": 612,
     },
-    problems=(400, 401, 403, 413, 422, 429),
+    problems=(400, 401, 403, 413, 422, 429, 503),
 )
 routes = [url(r"/api/v1/audiences/preview", AudiencePreviewApi)]

@@ -20,6 +20,7 @@ MAX_BODY = 256 * 1024
 PER_SECOND = 100  # requests of one key in one process
 BURST = 300
 KEYS_KEPT = 10_000
+MOST_ERRORS = 200  # that an answer lists; more than that are one mistake, many times
 _BEARER = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 
 _SAY = {
@@ -97,7 +98,7 @@ class KeyPage(ApiPage):
             raise Problem(403, "wrong_account", "这个密钥不属于该账号。")
 
     def read(self, model: type[Model]) -> Model:
-        """Read the body strictly; the problem lists everything that is wrong."""
+        """Read the body strictly; the problem lists what is wrong, up to `MOST_ERRORS`."""
         try:
             return model.model_validate_json(self.request.body or b"")
         except ValidationError as error:
@@ -156,7 +157,7 @@ def _problem(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(400, "malformed_json", f"请求不是有效的 JSON：{found[0]['msg']}")
-    errors = [_fault(item) for item in found]
+    errors = [_fault(item) for item in found[:MOST_ERRORS]]
     detail = "；".join(f"{item['field']}：{item['message']}" for item in errors[:5])
     return Problem(422, "invalid_request", detail, errors=errors)
 

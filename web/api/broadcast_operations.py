@@ -7,6 +7,7 @@ from tornado.web import url
 
 from domain.access import Scope
 from domain.ids import BroadcastId
+from push.audit import note_access
 from web.api.base import KeyPage
 from web.api.broadcasts import ONE, PUBLISH, WRITE
 from web.api.models import BroadcastAccepted
@@ -36,6 +37,13 @@ class BroadcastRecipientsApi(KeyPage):
             limit=query.limit,
         )
         whole = PUBLISH in self.key.scopes
+        note_access(
+            actor=self.key.author,
+            account=self.key.account,
+            what=f"recipients of {broadcast_id}",
+            purpose="api",
+            unmasked=whole,
+        )
         people = [Recipient.of(delivery, whole=whole) for delivery in page.items]
         answer = RecipientList(recipients=people, next=page.cursor)
         self.answer(answer.model_dump(mode="json"))
@@ -74,7 +82,10 @@ class BroadcastReplayApi(KeyPage):
     async def post(self, broadcast_id: str) -> None:
         request = self.read(ReplayRequest) if self.request.body else ReplayRequest(batch=None)
         done = await self.ctx.dead.replay(
-            BroadcastId(broadcast_id), self.key.account, batch=request.batch
+            BroadcastId(broadcast_id),
+            self.key.account,
+            batch=request.batch,
+            author=self.key.author,
         )
         self.answer(Replayed(batches=done.batches, state=done.state).model_dump(mode="json"))
 

@@ -1,5 +1,6 @@
 """`/api/v1/broadcasts`: one message for many, and how it is getting on."""
 
+import logging
 from collections.abc import Collection
 from typing import ClassVar
 
@@ -17,6 +18,8 @@ from web.api.operation_models import (
     BroadcastList,
     BroadcastsQuery,
 )
+
+log = logging.getLogger(__name__)
 
 WRITE: Scope = "broadcasts:write"
 PUBLISH: Scope = "broadcasts:publish"
@@ -124,6 +127,15 @@ class BroadcastCancelApi(KeyPage):
 
 
 def _answer(page: KeyPage, broadcast: Broadcast) -> None:
+    """Answer a switch, and note whose it was: a reason is not kept by all of them."""
+    log.info(
+        "broadcast.switched",
+        extra={
+            "broadcast": broadcast.id,
+            "state": broadcast.state,
+            "author": page.key.author,
+        },
+    )
     page.answer(BroadcastAccepted(id=broadcast.id, state=broadcast.state).model_dump(mode="json"))
 
 

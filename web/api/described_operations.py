@@ -85,6 +85,7 @@ OPERATIONS = (
                     "at": "2026-12-01T08:00:03.120000+08:00",
                     "errcode": 43004,
                     "reason": "require subscribe",
+                    "channel": "template",
                 }
             ],
             "next": None,

@@ -53,7 +53,7 @@ OPERATIONS = (
                 }
             ],
         },
-        problems=(400, 401, 403, 413, 422, 429),
+        problems=(400, 401, 403, 413, 422, 429, 503),
     ),
     Operation(
         method="post",

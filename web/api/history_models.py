@@ -12,6 +12,7 @@ from push.history import HistoryPage, HistoryRow, TopicCount
 from web.api.described import Operation
 from web.api.models import Account
 from web.api.operation_models import Query
+from web.api.strict import Moment
 
 
 def _with_its_plus(value: Any) -> Any:
@@ -22,7 +23,7 @@ class HistoryQuery(Query):
     """哪些记录 / which records."""
 
     account: Account
-    before: Annotated[AwareDatetime | None, BeforeValidator(_with_its_plus)] = Field(
+    before: Annotated[Moment | None, BeforeValidator(_with_its_plus)] = Field(
         None, description="只要早于这个时间的 / only what is older"
     )
     limit: int = Field(50, ge=1, le=200, description="每页条数 / how many on a page")

@@ -15,12 +15,13 @@ from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
 from web.api.rules import RuleModel
-from web.api.strict import Name, Strict
+from web.api.strict import Moment, Name, Strict
 
 HOURS = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 Value = Annotated[str, StringConstraints(max_length=500)]
+DataName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
 Data = Annotated[
-    dict[Name, Value],
+    dict[DataName, Value],
     Field(
         max_length=50,
         description="模板数据；账号模板没有用到的会被忽略 / template data; what the account's "
@@ -79,7 +80,7 @@ class BroadcastRequest(Strict):
     template: Template
     data: Data
     url: Url = None
-    at: AwareDatetime | None = Field(
+    at: Moment | None = Field(
         None, description="发送时间，须带时区；空为立即 / when, with its zone; null means now"
     )
     cron: Annotated[str, StringConstraints(min_length=9, max_length=100)] | None = Field(
@@ -102,7 +103,7 @@ class BroadcastRequest(Strict):
         description="最多晚这么多分钟开始；再晚就不发，状态为 failed / begun at most this late; "
         "later it is missed, state failed",
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         None, description="过了这个时间就不再发送 / not sent any more after this"
     )
     priority: Literal["normal", "urgent"] = Field(
@@ -171,7 +172,7 @@ class NoticeRequest(Strict):
         description="urgent 立即发送，不进汇总，不受每日上限和免打扰时段限制 / at once, "
         "whatever digests, daily caps and quiet hours say",
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         None, description="过了这个时间就不再发送 / not sent any more after this"
     )
 

@@ -104,7 +104,7 @@ OPERATIONS = (
         status=201,
         response=BroadcastAccepted,
         answer={"id": _REPORT["id"], "state": "scheduled"},
-        problems=(400, 401, 403, 409, 413, 422, 429),
+        problems=(400, 401, 403, 409, 413, 422, 429, 503),
     ),
     Operation(
         method="get",
@@ -115,7 +115,7 @@ OPERATIONS = (
         scopes=EITHER,
         response=BroadcastReport,
         answer=_REPORT,
-        problems=(401, 403, 404, 429),
+        problems=(401, 403, 404, 429, 503),
     ),
     _switch(
         "pause",
@@ -164,6 +164,7 @@ PROBLEMS = {
     415: ("不支持这样的内容类型", "another media type is expected"),
     422: ("内容有误，errors 逐一列出", "wrong content; errors lists everything"),
     429: ("请求太频繁", "too many requests"),
+    503: ("条件太复杂，统计超时", "counting the people took too long"),
 }
 
 

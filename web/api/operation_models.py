@@ -10,6 +10,7 @@ from domain.clock import in_beijing
 from domain.dead import DeadBatch
 from domain.delivery import Outcome
 from domain.ledger import Delivery
+from domain.masking import mask_openid
 
 Cursor = Annotated[
     str | None,
@@ -120,7 +121,7 @@ class Recipient(BaseModel):
     def of(cls, delivery: Delivery, *, whole: bool) -> "Recipient":
         """Show a delivery; an openid is personal data and whole only for whoever sends."""
         return cls(
-            openid=delivery.openid if whole else f"{delivery.openid[:4]}…",
+            openid=delivery.openid if whole else mask_openid(delivery.openid),
             state=delivery.state,
             at=in_beijing(delivery.at),
             errcode=delivery.errcode,

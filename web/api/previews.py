@@ -9,6 +9,7 @@ from domain.access import Scope
 from domain.ids import BroadcastId
 from web.api.base import KeyPage
 from web.api.broadcasts import ONE, WRITE
+from web.api.costly import PREVIEWS
 from web.api.models import BroadcastRequest
 from web.api.preview_models import BroadcastPreview, TestAccepted, TestRequest
 
@@ -22,7 +23,8 @@ class BroadcastPreviewApi(KeyPage):
         request = self.read(BroadcastRequest)
         self.require_account(request.account)
         order = await self.ctx.broadcasts.prepared(request.order())
-        preview = await self.ctx.previews.preview(order)
+        with PREVIEWS.one_of(self.key.account):
+            preview = await self.ctx.previews.preview(order)
         self.answer(BroadcastPreview.of(preview).model_dump(mode="json"))
 
 

@@ -1,9 +1,22 @@
 """What all requests of the API have in common: they are read strictly."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _a_time_to_reckon_with(moment: datetime) -> datetime:
+    """Refuse what overflows when it is shown in another zone, or is kept."""
+    if not EARLIEST <= moment < LATEST:
+        raise PydanticCustomError("time_out_of_range", "时间应在 1970 年到 2199 年之间")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_a_time_to_reckon_with)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
