@@ -75,7 +75,8 @@ class DetourPayload(Payload):
             stops_added=self.stops_added,
             stops_moved=tuple(each.to_domain() for each in self.stops_moved),
             hours_changed=self.hours_changed,
-            regions=tuple(map(RegionCode, self.regions)),
+            # citizens follow districts: one who lives in the town must not be missed
+            regions=tuple(sorted({RegionCode(code[:6]) for code in self.regions})),
             issuer=self.issuer,
             hotline=self.hotline,
             url=self.url,

@@ -79,7 +79,7 @@ def _plans(ctx: AppContext) -> list[Plan]:
             every = trigger.every
         if isinstance(trigger, BalanceTrigger):
             for account in settings.accounts:
-                check_card(ctx.settings.account(account))
+                check_card(ctx.settings.account(account), trigger.office)
         accounts = tuple(map(AccountId, settings.accounts))
         plans.append(
             Plan(trigger=trigger, accounts=accounts, every=every, publish=settings.publish)

@@ -35,7 +35,7 @@ from push.notices import Notices
 from push.orders import BroadcastOrder
 from push.triggers.emit import Emitter
 from push.triggers.ports import Emit
-from push.triggers.wording import fit
+from push.triggers.wording import fit, fit_type
 from storage.mongo.alerts import MongoAlertRefusals, MongoAlerts
 from storage.mongo.broadcasts import MongoBroadcasts
 
@@ -49,7 +49,6 @@ ABANDONED = timedelta(seconds=30)  # a decision that is not carried out by then 
 LONGEST_URL = 1024
 WAITING: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
 _WHY = "发布单位已发布更新的预警，旧消息停止发送"
-_LONGEST = {"thing": 20, "phrase": 5, "name": 10}  # by the type in the template's key
 _UNTYPED = 200
 
 
@@ -261,7 +260,9 @@ class AlertDesk:
         template = settings.templates.get(TEMPLATE) if settings else None
         fields = template.fields.items() if template else ()
         types = [key.rstrip("0123456789") for key, mapped in fields if mapped == name]
-        return fit(text, min((_LONGEST.get(each, _UNTYPED) for each in types), default=_UNTYPED))
+        for each in types:
+            text = fit_type(each, text)
+        return fit(text, _UNTYPED)
 
     async def _ids(self, account: AccountId, keys: Sequence[str]) -> tuple[BroadcastId, ...]:
         found = [await self._store.find_first_answer(account, key) for key in keys]

@@ -21,6 +21,7 @@ from domain.clock import in_beijing
 from domain.errors import ConfigError
 from domain.ids import AccountId, TopicId
 from domain.people import Subject
+from push.field_types import problem_with
 from push.notices import NoticeOrder
 from push.triggers.ports import Outcome, Visit
 from push.triggers.reading import read_pages
@@ -98,6 +99,7 @@ class BalanceTrigger:
         pages: int = PAGES,
     ) -> None:
         self.name = f"{office}_balance"
+        self.office: Office = office
         self._wording = WORDINGS[office]
         self._feed = feed
         self._holders = holders
@@ -157,15 +159,43 @@ class BalanceTrigger:
         }
 
 
-def check_card(account: AccountSettings) -> None:
-    """Raise `ConfigError` if the account's template can only show the balance itself."""
-    key = _key_of(account, "balance")
-    if key.startswith(("amount", "number")):
-        raise ConfigError(
-            f"setting accounts ({account.id}) templates.{TEMPLATE}: it maps balance to {key}, "
-            "which takes nothing but a number, and amounts do not belong on a lock screen; choose "
-            f"a template with a thing for it, or take {account.id} out of the balance triggers"
-        )
+def check_card(account: AccountSettings, office: Office) -> None:
+    """Raise `ConfigError` if the account's template cannot hold what the office's cards say.
+
+    Every card would be refused, one by one, and nobody be told.
+    """
+    for name, texts in _samples(office).items():
+        key = _key_of(account, name)
+        for text in texts:
+            if not key or _takes(key, name, text):
+                continue
+            raise ConfigError(
+                f"setting accounts ({account.id}) templates.{TEMPLATE}: it maps {name} to {key}, "
+                f"which does not take {text!r} (amounts do not belong on a lock screen); choose a "
+                f"template with a thing for it, or take {account.id} out of the balance triggers"
+            )
+
+
+def _samples(office: Office) -> Mapping[str, Sequence[str]]:
+    """Return the longest texts of an office's cards."""
+    changes = {
+        "social": (*_SOCIAL_WORDS.values(), "社保账户有新的变动"),
+        "medical": (MEDICAL_WORDS,),
+        "fund": ("公积金汇缴已入账", "公积金账户有新的变动"),
+    }
+    name = WORDINGS[office].account + ("尾号1001" if office == "fund" else "")
+    return {
+        "account": (name,),
+        "change": changes[office],
+        "balance": (HIDDEN,),
+        "time": ("2026年11月24日 09:00",),
+    }
+
+
+def _takes(key: str, name: str, text: str) -> bool:
+    if name == "account" and key.startswith("character_string"):
+        return True  # it gets the tail alone
+    return problem_with(key, text) is None
 
 
 def _key_of(account: AccountSettings, name: str) -> str:

@@ -116,12 +116,13 @@ class ViolationTrigger:
     async def _sweep(self, visit: Visit) -> None:
         """Go on where the last sweep stopped; at the end, begin again.
 
-        Where it stopped is somebody's openid: it is kept with the items, not in the cursor,
-        which people see.
+        Where it stopped is somebody's openid: it is kept with the items, encrypted, not in the
+        cursor, which people see.
         """
         account, audience = visit.account, Audience(topics=(TOPIC,))
         found = await self._items.find(account, NAME, [SWEEP])
-        after = found[SWEEP].state["after"] if SWEEP in found else None
+        place = found[SWEEP].state["place"] if SWEEP in found else None
+        after = await self._watch.unseal(place) if place else None
         up_to = await self._people.upper_bound(account, audience)
         if up_to is None:
             return
@@ -134,8 +135,8 @@ class ViolationTrigger:
                 hash_ = self._hash(vehicle)
                 first[hash_] = next_on_grid(hash_, self._period, visit.now)
         await self._watch.ensure(account, first)
-        after = page[-1][0] if len(page) == self._slice else None
-        await self._items.put(account, NAME, Item(id=SWEEP, revision=0, state={"after": after}))
+        place = await self._watch.seal(page[-1][0]) if len(page) == self._slice else None
+        await self._items.put(account, NAME, Item(id=SWEEP, revision=0, state={"place": place}))
 
     # --- looking --------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 THING = 20
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d\U000e0020-\U000e007f]")
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _BREAKS = "、，；。,;（( "  # after or before which a text may end
 _OPENING = "（("
 
@@ -34,6 +35,18 @@ def fit(text: str, longest: int = THING, *, empty: str = "详见通知") -> str:
         cut = cut[:pause]
     cut = _without_open_bracket(cut, at_least=longest // 3)
     return cut.rstrip(_BREAKS) + "…"
+
+
+def fit_type(kind: str, text: str) -> str:
+    """Return as much of a text as a field of this type (`push/field_types.py`) takes."""
+    match kind:
+        case "thing":
+            return fit(text)
+        case "phrase":  # five characters, and nothing but them
+            return "".join(_HAN.findall(text))[:5] or "详见通知"
+        case "name":
+            return fit(re.sub(r"\d", "", text), 10)
+    return text
 
 
 def listed(texts: Sequence[str], longest: int = THING, *, empty: str = "详见通知") -> str:

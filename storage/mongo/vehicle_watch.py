@@ -63,6 +63,14 @@ class MongoVehicleWatch:
         """Return the keyed hash of a record number."""
         return self._fields.blind("violation", seq)
 
+    async def seal(self, person: str) -> bytes:
+        """Return where a sweep stopped, encrypted: it is somebody's openid."""
+        return bytes(await self._fields.encrypt(person))
+
+    async def unseal(self, sealed: bytes) -> str:
+        """Return what `seal` was given."""
+        return await self._fields.decrypt(sealed)
+
     async def ensure(self, account: AccountId, first: Mapping[str, datetime]) -> None:
         """Watch these vehicles from now on, first at these times; known ones stay as they are."""
         if not first:

@@ -448,6 +448,24 @@ async def test_a_headline_that_is_too_long_is_cut_and_never_refused(desk, alerts
     assert said["content"]["fields"]["phrase2"] == "橙色预警"
 
 
+@pytest.mark.parametrize("kind", ["thing", "phrase", "name"])
+async def test_an_issuer_fits_whatever_type_the_template_has_for_it(desk, alerts, clock, kind):
+    city = desk.engine.accounts[CITY]
+    mapped = city.templates["alert_notice"]
+    fields = {key: name for key, name in mapped.fields.items() if name != "issuer"}
+    changed = mapped.model_copy(update={"fields": {**fields, f"{kind}9": "issuer"}})
+    desk.engine.accounts[CITY] = city.model_copy(
+        update={"templates": {**city.templates, "alert_notice": changed}}
+    )
+    heard = await receive(
+        alerts, cap("a", clock.now(), issuer="深圳市突发事件预警信息发布中心（2）")
+    )
+
+    assert heard.record.action == "sent"
+    [said] = await desk.said()
+    assert said["content"]["fields"][f"{kind}9"].startswith("深圳市突发")
+
+
 async def test_a_refused_document_is_kept_once_with_its_count(alerts):
     for _ in range(3):
         with pytest.raises(CapRefused):

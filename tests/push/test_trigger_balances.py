@@ -218,4 +218,18 @@ async def test_a_template_without_room_for_chinese_names_the_account_by_its_tail
 
 def test_a_template_that_can_only_show_the_amount_is_refused_before_it_is_used(settings):
     with pytest.raises(ConfigError, match="lock screen"):
-        check_card(settings.account("city"))
+        check_card(settings.account("city"), "fund")
+
+
+@pytest.mark.parametrize("office", ["social", "medical", "fund"])
+def test_a_template_that_refuses_an_offices_words_is_refused_before_it_is_used(settings, office):
+    def account(**fields: str):
+        template = TemplateSettings(id="city-balance", fields=fields)
+        return settings.account("city").model_copy(
+            update={"templates": {"balance_notice": template}}
+        )
+
+    check_card(account(phrase1="balance", thing2="change", date3="time"), office)
+    for wrong in ({"phrase2": "change"}, {"number1": "balance"}, {"phrase3": "time"}):
+        with pytest.raises(ConfigError, match=r"templates\.balance_notice"):
+            check_card(account(**wrong), office)

@@ -129,6 +129,16 @@ async def test_a_detour_goes_to_followers_in_its_regions(desk, office, buses):
     assert " ~ " in said["content"]["fields"]["date2"]
 
 
+async def test_a_town_means_its_district_which_is_what_people_follow(desk, office, buses):
+    good = await office.news("transit", "announce", id="A", region="440305")
+    towns = {"id": "B", "regions": ["440304001000", "440304002"]}
+    await office.news("transit", "raw", entry=good | towns)
+    await desk.run(buses)
+
+    _, said = await desk.said()
+    assert said["audience"]["regions"] == ["440304"]
+
+
 async def test_an_open_end_is_said_and_ends_as_news_at_its_review(desk, office, buses):
     await office.news("transit", "announce", id="A", in_hours=0, hours=0, review_in_hours=48)
     await desk.run(buses)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.outage import Area
 from push.field_types import problem_with
 from push.triggers.outage_texts import words
-from push.triggers.wording import fit, listed
+from push.triggers.wording import fit, fit_type, listed
 from tests.support.departments import outage
 
 ANYTHING = st.text(max_size=60)
@@ -18,6 +18,11 @@ ANYTHING = st.text(max_size=60)
 @given(text=ANYTHING)
 def test_any_text_of_a_department_fits_a_field(text):
     assert problem_with("thing1", fit(text)) is None
+
+
+@given(text=ANYTHING, kind=st.sampled_from(["thing", "phrase", "name"]))
+def test_any_text_fits_a_field_of_any_type_that_takes_chinese(text, kind):
+    assert problem_with(f"{kind}1", fit_type(kind, text)) is None
 
 
 @given(texts=st.lists(ANYTHING, max_size=8), longest=st.integers(7, 20))

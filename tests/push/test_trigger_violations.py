@@ -188,6 +188,8 @@ async def test_the_sweep_goes_on_where_it_stopped_and_begins_again(desk, new_tri
     for _ in range(4):
         await desk.run(engine)
         counts.append(await desk.engine.database["vehicle_watch"].count_documents({}))
+        items = await desk.engine.database["trigger_items"].find().to_list()
+        assert "oA" not in str(items)  # where it stopped is kept encrypted
 
     assert counts == [2, 4, 5, 5]
     assert (await desk.row("violation")).since == ""  # an openid is not for everybody's eyes
