@@ -8,6 +8,8 @@ counters; whoever could not be concluded moves into a child of it in the same up
 - `…p`  the same, but refused for a reason of their own (too many messages to this person);
 - `…u`  may have been sent (no answer came, or the process died): they keep the moment of
   the first intent, because the platform recognises a repeat for ten minutes from there.
+
+When nobody of a sub-chunk was concluded and all wait alike, it needs no child: it is put back.
 """
 
 from collections import Counter
@@ -89,6 +91,7 @@ class Batch:
     people: tuple[OpenId, ...] = field(repr=False)
     open: dict[str, Chunk]  # sub-chunks that are not closed yet
     rank: Rank = "bulk"
+    leaving: bool = False  # its worker is being stopped: begin nobody else
     lost: bool = False  # somebody else has it now: write nothing, send nothing
     msgids: list[str] = field(default_factory=list)  # sent in this lease: receipts may be waiting
     nameless: list[str] = field(default_factory=list)  # the same, deliveries without a message id

@@ -296,6 +296,8 @@ class Broadcasts:
         self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], now: datetime
     ) -> None:
         """Spare the workers useless reading; without Redis the ledger alone is enough."""
+        if verb == "resume":
+            await self._ledger.begun.take_up(broadcast.id, now)
         if broadcast.kind != "broadcast":
             return  # its queue is shared with other notices
         queue = queue_of(broadcast.account, broadcast.id)

@@ -30,6 +30,7 @@ from push.receipts import Receipts
 from push.rounds import Round
 from push.sender import (
     MOST_PUT_OFF,
+    REDIS_BACK,
     Misconfigured,
     NoAnswer,
     NotThisWay,
@@ -48,7 +49,6 @@ log = logging.getLogger(__name__)
 ASK_AGAIN = timedelta(seconds=20)  # a platform that does not answer is left alone that long
 MANY_SILENT = 5
 SILENT_HOLD = timedelta(seconds=5)
-REDIS_BACK = timedelta(seconds=1)
 
 
 class Chunks:
@@ -116,8 +116,7 @@ class Chunks:
                 doubtful += await self._ways.write_off(job, batch, rest, reason)
                 continue
             doubtful += self._all(rest, "unknown", f"{reason} while it was being sent")
-        await self._record(job, batch, doubtful)
-        counts = tally([*known, *(delivery.state for delivery in doubtful)])
+        counts = tally([*known, *await self._record(job, batch, doubtful)])
         counts["skipped"] += skipped
         await self._ledger.write_off(batch, counts)
         batch.open.clear()
@@ -200,7 +199,7 @@ class Chunks:
         async def may_go_on() -> bool:
             verdict = await self._gate.ask(job.broadcast)
             now = self._clock.now()
-            in_time = batch.is_held(now) and now - intended_at < safe
+            in_time = batch.is_held(now) and now - intended_at < safe and not batch.leaving
             if verdict.word != "go":
                 found.stopped = verdict
             return in_time and verdict.word == "go" and found.misconfigured is None
@@ -287,13 +286,22 @@ class Chunks:
     # --- outcomes -------------------------------------------------------------------------
 
     async def _close(self, job: Job, batch: Batch, chunk: Chunk, found: Round) -> None:
-        """Write the outcomes, then close the sub-chunk with its counts and children."""
+        """Write the outcomes, then close the sub-chunk with its counts and children.
+
+        One of which nobody was concluded stays as it is, with a later time: held up every second
+        for hours, a batch must not grow.
+        """
         if chunk.tries + 1 > MOST_PUT_OFF:
             found.deliveries += self._all(found.put_off, "failed", "put off too often")
             found.put_off.clear()
         outcomes = await self._record(job, batch, found.deliveries)
         counts = tally([*found.known.values(), *outcomes])
         children = self._children(batch, chunk, found)
+        if not counts and len(children) == 1:  # everybody waits: no child, however often it comes
+            again = replace(children[0], id=chunk.id)
+            await self._ledger.put_back(batch, again)
+            batch.open[chunk.id] = again
+            return
         await self._ledger.close_chunk(batch, chunk, counts, children)
         del batch.open[chunk.id]
         batch.open.update({child.id: child for child in children})

@@ -6,7 +6,7 @@ that pausing and cancelling take effect within a second in every process.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import time as time_of_day
@@ -67,6 +67,13 @@ class Gate:
         if status.state in ("paused", "scheduled"):
             return Verdict("paused", resumes=status.resumes)
         return Verdict("cancelled" if status.state in ("cancelled", "failed") else "closed")
+
+    async def sending(self, broadcasts: Collection[BroadcastId]) -> set[BroadcastId]:
+        """Return those that are neither paused nor over, asked anew, all in one question."""
+        if not broadcasts:
+            return set()
+        async with asyncio.timeout(PATIENCE):
+            return await self._store.with_state(broadcasts, "sending")
 
     def forget(self, broadcast: BroadcastId) -> None:
         """Ask anew next time (the state was changed from here)."""

@@ -72,8 +72,7 @@ class Recovery:
         except StoreAway as error:
             log.warning("ring.away", extra={"reason": f"{error}; next sweep in a second"})
         await self._close_complete()
-        for cancelled in await self._store.cancelled(now=now):
-            await self._write_off(cancelled, now)
+        await self._write_off_cancelled(now)
         await self._receipts.sweep(now)
 
     async def _ring_again(self, now: datetime) -> None:
@@ -103,6 +102,14 @@ class Recovery:
         for broadcast_id in page:
             await self._closer.close_if_complete(broadcast_id)
         self._after = page[-1] if len(page) == PAGE else ""
+
+    async def _write_off_cancelled(self, now: datetime) -> None:
+        """Conclude cancelled broadcasts; one that cannot be read keeps no other one waiting."""
+        for cancelled in await self._store.cancelled(now=now):
+            try:
+                await self._write_off(cancelled, now)
+            except Exception:  # outermost: it is tried again with the next tick
+                log.exception("broadcast.write_off_failed", extra={"broadcast": cancelled.id})
 
     async def _write_off(self, broadcast: Broadcast, now: datetime) -> None:
         """Conclude the people of a cancelled broadcast whom no living worker holds."""

@@ -30,6 +30,7 @@ MINUTE_QUOTA = 45011
 DAY_QUOTA = 45009
 THROTTLED = frozenset({MINUTE_QUOTA, DAY_QUOTA, 44990})
 NEXT_MINUTE = timedelta(seconds=60)
+REDIS_BACK = timedelta(seconds=1)
 STORMS: Mapping[int, Storm] = {
     -1: Storm(number=5, within=timedelta(seconds=10)),  # a burst overloads the platform
     43117: Storm(number=20, within=timedelta(seconds=60)),  # too many messages to many people
@@ -150,6 +151,9 @@ class Sender:
                 if at_risk and isinstance(result, PutOff | Misconfigured):
                     return NoAnswer(str(error))
                 return result
+            except StoreAway as error:  # the access_token lies in Redis: nothing has left
+                again = self.not_sent(error)
+                return NoAnswer(again.reason) if at_risk else again
             return Delivery(
                 openid=openid,
                 state="sent",
@@ -157,6 +161,24 @@ class Sender:
                 msgid=msgid,
                 channel="template",
             )
+
+    def not_sent(self, error: StoreAway) -> PutOff:
+        """Return what follows when Redis is away: everybody waits, and nothing was sent."""
+        return PutOff(self._clock.now() + REDIS_BACK, str(error), counts=False)
+
+    async def _hold(self, account: AccountId, pause: timedelta) -> None:
+        """Stop the account; without Redis nothing is sent anyway, and its answer comes again."""
+        try:
+            await self._limiter.hold(account, pause)
+        except StoreAway as error:
+            log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
+
+    async def _slow_down(self, account: AccountId, pause: timedelta) -> None:
+        try:
+            if await self._limiter.slow_down(account, pause):
+                log.warning("pace.cut", extra={"account": account, "errcode": MINUTE_QUOTA})
+        except StoreAway as error:
+            log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
 
     async def _heed(self, account: AccountId, error: SendFailed) -> None:
         """Slow down when many answers together say that we are too fast."""
@@ -202,16 +224,15 @@ class Sender:
                 return PutOff(now + NEXT_MINUTE, reason, counts=True)
             case "retry_later" if error.errcode == DAY_QUOTA:
                 until = next_midnight(now)
-                await self._limiter.hold(account, until - now)
+                await self._hold(account, until - now)
                 return PutOff(until, reason, counts=False)
             case "retry_later":
                 until = now + (error.retry_after or NEXT_MINUTE)
                 throttled = error.errcode in THROTTLED
                 if error.errcode == MINUTE_QUOTA:
-                    if await self._limiter.slow_down(account, until - now):
-                        log.warning("pace.cut", extra={"account": account, "errcode": MINUTE_QUOTA})
+                    await self._slow_down(account, until - now)
                 elif throttled:
-                    await self._limiter.hold(account, until - now)
+                    await self._hold(account, until - now)
                 return PutOff(until, reason, counts=not throttled)
             case "config" | "refresh_token":
                 return Misconfigured(error.errcode, reason)

@@ -21,7 +21,7 @@ from push.chunks import Chunks
 from push.closing import Closer
 from push.gate import Gate, Verdict
 from push.health import Health
-from push.jobs import Job, Jobs
+from push.jobs import Jobs
 from push.lanes import Lanes, lane_of
 from storage.mongo.ledger import LeaseLost, MongoLedger
 from storage.redis.ring import Lane, Ring, Ticket
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
 BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
-HALTED = timedelta(seconds=2)  # between two looks at those of a broadcast that is paused
-MOST_HALTED = 200
+LOOKED_AT = 200  # of these in one look
+STOOD = timedelta(seconds=1)  # before a batch of a paused broadcast is looked at again
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
 
@@ -68,7 +68,6 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lanes = Lanes(concurrency)
         self._held: dict[str, Batch] = {}
-        self._halted: dict[BroadcastId, datetime] = {}  # paused or quiet: not looked at before
         self._look_for_begun = clock.now()
         self._room = asyncio.Event()  # a batch ended
         self._health = Health()
@@ -110,17 +109,22 @@ class Worker:
         self._stopping = True
         if not tasks:
             return
+        for batch in self._held.values():
+            batch.leaving = True
         _, late = await asyncio.wait(tasks, timeout=GRACE)
         unfinished = list(self._held.values())
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        now = self._clock.now()
-        for batch in unfinished:
-            try:
-                await self._ledger.release(batch, now)
-            except LeaseLost:
-                continue  # it ended after all
+        await asyncio.gather(*map(self._give_back, unfinished))
+
+    async def _give_back(self, batch: Batch) -> None:
+        try:
+            await self._ledger.release(batch, self._clock.now())
+        except LeaseLost:
+            return  # it ended after all
+        except Exception:  # outermost: the others are given back all the same
+            log.exception("batch.not_given_back", extra={"batch": batch.id})
 
     # --- taking ---------------------------------------------------------------------------
 
@@ -157,41 +161,32 @@ class Worker:
         """Take what was begun before, by a worker that died or until a pause was over.
 
         It waits in no queue: behind a long broadcast's batches the minutes would pass in which
-        people who may have got the message can be sent it again without harm.
+        people who may have got the message can be sent it again without harm. What belongs to a
+        broadcast that stands still is set aside, so that any number of those hides nobody else's;
+        what it must wait for otherwise (quiet hours) is found out by working on it.
         """
         if now < self._look_for_begun:
             return []
-        most = 2 * self._concurrency
         full = {lane for lane in map(lane_of, self._held.values()) if not self._room_in(lane)}
-        self._halted = {who: until for who, until in self._halted.items() if until > now}
-        found = await self._ledger.list_abandoned(now, limit=most)
-        found += await self._ledger.list_begun(
-            now, but=self._halted.keys(), lanes={*resting, *full}, limit=most
-        )
-        going: dict[BroadcastId, Lane | None] = {}
+        found = await self._ledger.list_abandoned(now, limit=LOOKED_AT)
+        found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=LOOKED_AT)
+        broadcasts = {broadcast for _, broadcast, _ in found}
+        going = await self._gate.sending(broadcasts)
+        if standing := broadcasts - going:
+            await self._ledger.begun.set_aside(standing, now)
+            for resumed in await self._gate.sending(standing):  # between our two questions
+                await self._ledger.begun.take_up(resumed, now)
         room: dict[Lane, int] = {}
         wanted: list[str] = []
-        for batch, broadcast_id in found:
-            if broadcast_id not in going:
-                going[broadcast_id] = await self._lane_if_it_may_send(broadcast_id, now)
-            lane = going[broadcast_id]
-            if lane is None or lane in resting:
+        for batch, broadcast, lane in found:
+            if broadcast not in going or lane in resting:
                 continue
             if room.setdefault(lane, self._room_in(lane)) > 0:
                 room[lane] -= 1
                 wanted.append(batch)
-        if len(found) < most:  # else there is more, and it is looked for as soon as there is room
+        if len(found) < LOOKED_AT:  # else there is more, looked for as soon as there is room
             self._look_for_begun = now + BEGUN
         return await self._claim(wanted)
-
-    async def _lane_if_it_may_send(self, broadcast_id: BroadcastId, now: datetime) -> Lane | None:
-        broadcast = (await self._jobs.load(broadcast_id)).broadcast
-        verdict = await self._gate.ask(broadcast)
-        if verdict.word in ("go", "expired"):
-            return (broadcast.account, broadcast.rank)
-        if len(self._halted) < MOST_HALTED:
-            self._halted[broadcast_id] = now + HALTED
-        return None
 
     async def _claim(self, wanted: Iterable[str]) -> list[Batch]:
         now = self._clock.now()
@@ -226,24 +221,24 @@ class Worker:
             self._room.set()
 
     async def _work(self, batch: Batch) -> None:
-        job = await self._jobs.load(batch.broadcast)
         todo = sorted(self._due(batch), key=lambda chunk: (len(chunk.id), chunk.id))
         todo.reverse()  # taken from the end
         stopped: list[Verdict] = []
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._concurrency, len(todo))):
-                group.create_task(self._work_chunks(job, batch, todo, stopped))
-        await self._conclude(job, batch, stopped[0] if stopped else None)
+                group.create_task(self._work_chunks(batch, todo, stopped))
+        await self._conclude(batch, stopped[0] if stopped else None)
 
-    async def _work_chunks(
-        self, job: Job, batch: Batch, todo: list[Chunk], stopped: list[Verdict]
-    ) -> None:
+    async def _work_chunks(self, batch: Batch, todo: list[Chunk], stopped: list[Verdict]) -> None:
         lane = lane_of(batch)
         while todo and not stopped and not self._stopping:
             async with self._lanes.slot(lane, batch.queue):
                 if not todo or stopped or self._stopping:
                     return
-                found = await self._chunks.work(job, batch, todo.pop())
+                chunk = todo.pop()
+                # a digest is what it is at this moment, not when it began to wait for the slot
+                job = await self._jobs.load(batch.broadcast)
+                found = await self._chunks.work(job, batch, chunk)
             if found.stopped is not None and found.stopped.word != "expired":
                 stopped.append(found.stopped)
                 return
@@ -256,7 +251,7 @@ class Worker:
                 self._lanes.rest(lane, found.halted_until)
                 stopped.append(Verdict("quiet", until=found.halted_until))
 
-    async def _conclude(self, job: Job, batch: Batch, stopped: Verdict | None) -> None:
+    async def _conclude(self, batch: Batch, stopped: Verdict | None) -> None:
         """Finish the batch, write it off, or give it back for later."""
         await self._chunks.catch_up(batch)
         if not batch.open:
@@ -265,11 +260,13 @@ class Worker:
             return
         now = self._clock.now()
         if stopped is not None and stopped.word == "cancelled":
+            job = await self._jobs.load(batch.broadcast)
             await self._chunks.write_off(job, batch, "cancelled")
             return
         due_at = min((chunk.due_at or now for chunk in batch.open.values()), default=now)
         if stopped is not None:
-            due_at = max(due_at, stopped.until or now)
+            stands = stopped.word in ("paused", "closed")
+            due_at = max(due_at, stopped.until or (now + STOOD if stands else now))
         await self._ledger.release(batch, due_at)
 
     async def _pause(self, broadcast: BroadcastId, reason: str) -> None:

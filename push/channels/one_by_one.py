@@ -5,6 +5,7 @@ that does not come, and the answer -1 that may mean anything, leave the person a
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import timedelta
 
@@ -19,7 +20,10 @@ from push.ports import Gateway
 from push.sender import DAY_QUOTA, MayGoOn, NotThisWay, Result, Sender
 from storage.mongo.attempts import MongoAttempts
 from storage.mongo.consents import MongoConsents
+from storage.redis.scripts import StoreAway
 from storage.redis.windows import Taken, Windows
+
+log = logging.getLogger(__name__)
 
 CONSENT_MISSING = 43101
 SYSTEM_ERROR = -1
@@ -89,6 +93,8 @@ class _Once:
             if error.errcode in own:
                 return NotThisWay(error.errcode, str(error))
             return await self._sender.conclude(account, openid, error, channel=channel)
+        except StoreAway as error:  # the access_token lies in Redis: nothing has left
+            return self._sender.not_sent(error)
         return self._delivery(openid, channel)
 
     def _delivery(
@@ -217,7 +223,7 @@ class CustomChannel:
             if openid in begun:
                 self._taken[_key(batch, openid)] = one
             else:  # it was begun before
-                await self._windows.give_back(batch.account, openid, one)
+                await self._give_back(batch.account, openid, one)
         return Admitted(
             people=[openid for openid in people if openid in begun],
             refused={
@@ -245,8 +251,15 @@ class CustomChannel:
         for openid in unspent:
             taken = self._taken.pop(_key(batch, openid), None)
             if taken is not None and openid not in turned_away:
-                await self._windows.give_back(batch.account, openid, taken)
+                await self._give_back(batch.account, openid, taken)
         await self._attempts.undo(batch.broadcast, unspent)
+
+    async def _give_back(self, account: AccountId, openid: OpenId, taken: Taken) -> None:
+        """Give a message back; without Redis it is one that we do not send, and nothing worse."""
+        try:
+            await self._windows.give_back(account, openid, taken)
+        except StoreAway as error:
+            log.warning("window.away", extra={"account": account, "reason": str(error)})
 
 
 def _key(batch: Batch, openid: OpenId) -> str:

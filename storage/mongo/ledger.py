@@ -17,10 +17,10 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
-from domain.broadcast import Rank
 from domain.delivery import Outcome
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Batch, Chunk, NewBatch, Totals, batch_id, first_chunks
+from storage.mongo.begun import BEGUN, BEGUN_FIELDS, Begun, MongoBegun, begun_from
 from storage.mongo.changes import batch_became
 from storage.mongo.joined import JoinedWrites
 
@@ -29,7 +29,6 @@ Lease = tuple[str, str, int]  # batch, owner, attempt: what fences a worker's wr
 SEPARATOR = "\n"
 DUPLICATE = 11000
 MAX_STALLS = 8  # leases in a row that ended without any progress
-BEGUN: Document = {"begun": True}  # given back after it was begun; nobody holds it
 SWEPT = [(name, ASCENDING) for name in ("state", "due_at", "queue", "broadcast", "begun")]
 OUTCOMES: tuple[Outcome, ...] = ("sent", "failed", "skipped", "unknown")
 
@@ -66,6 +65,7 @@ class MongoLedger:
         self._batches = database[self.collection]
         self._people = database[self.people_collection]
         self._chunk_size = chunk_size
+        self.begun = MongoBegun(self._batches)
         self._writes: JoinedWrites[Lease] = JoinedWrites(self._update)
 
     async def create_indexes(self) -> None:
@@ -136,33 +136,13 @@ class MongoLedger:
         )
         return await self._leased(found) if found else None
 
-    async def list_abandoned(self, now: datetime, *, limit: int) -> list[tuple[str, BroadcastId]]:
+    async def list_abandoned(self, now: datetime, *, limit: int) -> list[Begun]:
         """Return batches whose worker has stopped renewing its lease."""
         cursor = self._batches.find(
             {"state": "leased", "lease_until": {"$lt": now}, "stalls": {"$lt": MAX_STALLS}},
-            {"broadcast": 1},
+            BEGUN_FIELDS,
         ).limit(limit)
-        return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
-
-    async def list_begun(
-        self,
-        now: datetime,
-        *,
-        but: Collection[BroadcastId],
-        lanes: Collection[tuple[AccountId, Rank]],
-        limit: int,
-    ) -> list[tuple[str, BroadcastId]]:
-        """Return batches that were begun and given back, the longest due first.
-
-        Those of the broadcasts in `but`, and of these accounts' ranks in `lanes`, are left out.
-        """
-        query: Document = {**BEGUN, "due_at": {"$lte": now}}
-        if but:
-            query["broadcast"] = {"$nin": list(but)}
-        if lanes:
-            query["$nor"] = [{"account": account, "rank": rank} for account, rank in lanes]
-        cursor = self._batches.find(query, {"broadcast": 1}).sort("due_at", ASCENDING).limit(limit)
-        return [(found["_id"], BroadcastId(found["broadcast"])) for found in await cursor.to_list()]
+        return [begun_from(found) for found in await cursor.to_list()]
 
     async def renew(self, owner: str, ids: Collection[str], until: datetime) -> set[str]:
         """Extend the leases; returns those that are still the owner's."""
@@ -183,9 +163,10 @@ class MongoLedger:
     ) -> None:
         """Close a sub-chunk and add its outcomes, in one update.
 
-        Whoever is not concluded stands in `children`, which open in the same update.
+        Whoever is not concluded stands in `children`, which open in the same update. Of a closed
+        one nothing is kept but that: a batch must stay small however often it is put off.
         """
-        fields: Document = {f"chunks.{chunk.id}.d": True}
+        fields: Document = {f"chunks.{chunk.id}": {"d": True}}
         for child in children:
             fields[f"chunks.{child.id}"] = _chunk_document(child)
         if counts:
@@ -195,6 +176,14 @@ class MongoLedger:
         await self._write(
             batch,
             {"$set": fields, "$inc": increments},
+            guard={f"chunks.{chunk.id}.d": {"$exists": False}},
+        )
+
+    async def put_back(self, batch: Batch, chunk: Chunk) -> None:
+        """Keep a sub-chunk open of which nobody was concluded, as it is to be begun next."""
+        await self._write(
+            batch,
+            {"$set": {f"chunks.{chunk.id}": _chunk_document(chunk)}},
             guard={f"chunks.{chunk.id}.d": {"$exists": False}},
         )
 

@@ -3,10 +3,12 @@
 import asyncio
 from datetime import timedelta
 
+import bson
 import pytest
 
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Chunk, NewBatch, Totals
+from storage.mongo.begun import ASIDE
 from storage.mongo.ledger import MAX_STALLS, LeaseLost, MongoLedger, SeqTaken
 
 BROADCAST = BroadcastId("bc_1")
@@ -137,14 +139,48 @@ async def test_giving_back_is_no_stall_and_holds_until_it_is_due(ledger, clock):
         assert await _begun(ledger, clock) == []
         clock.advance(61)
 
-    assert await _begun(ledger, clock) == [(f"{BROADCAST}:0", BROADCAST)]
-    assert await _begun(ledger, clock, but={BROADCAST}) == []
+    assert await _begun(ledger, clock) == [(f"{BROADCAST}:0", BROADCAST, ("city", "bulk"))]
     assert await _begun(ledger, clock, lanes={("city", "bulk")}) == []
     assert await ledger.ready(clock.now()) == []  # no doorbell is needed for it
 
 
-async def _begun(ledger, clock, *, but=frozenset(), lanes=frozenset()):
-    return await ledger.list_begun(clock.now(), but=but, lanes=lanes, limit=10)
+async def test_what_was_set_aside_is_found_again_by_itself_or_when_it_is_taken_up(ledger, clock):
+    await ledger.add([_batch(clock)])
+    await ledger.release(await _claim(ledger, clock), clock.now())
+
+    await ledger.begun.set_aside({BROADCAST}, clock.now())
+    aside = await _begun(ledger, clock)
+    clock.advance(ASIDE.total_seconds() + 1)
+    by_itself = await _begun(ledger, clock)
+    await ledger.begun.set_aside({BROADCAST}, clock.now())
+    await ledger.begun.take_up(BROADCAST, clock.now())
+
+    assert aside == []
+    assert by_itself == await _begun(ledger, clock) != []
+
+
+async def test_a_sub_chunk_that_waits_again_and_again_does_not_make_its_batch_grow(
+    ledger, mongo, clock
+):
+    await ledger.add([_batch(clock)])
+    batch = await _claim(ledger, clock)
+    waits = Chunk(id="0", positions=(0, 1, 2), due_at=clock.now(), tries=1)
+
+    sizes = set()
+    for _ in range(5):
+        await ledger.intend(batch, batch.open["0"], clock.now())
+        await ledger.put_back(batch, waits)
+        (found,) = await mongo[ledger.collection].find({}, {"chunks": 1}).to_list()
+        sizes.add(len(bson.encode(found)))
+    await ledger.release(batch, clock.now())
+    again = await _claim(ledger, clock)
+
+    assert len(sizes) == 1
+    assert again.open["0"] == waits
+
+
+async def _begun(ledger, clock, *, lanes=frozenset()):
+    return await ledger.begun.list_(clock.now(), lanes=lanes, limit=10)
 
 
 async def test_the_sweep_is_answered_from_an_index_alone(ledger, mongo, clock):

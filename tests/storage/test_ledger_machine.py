@@ -5,6 +5,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -91,6 +92,16 @@ class LedgerMachine(RuleBasedStateMachine):
         if batch.open:
             chunk = data.draw(st.sampled_from(sorted(batch.open.values(), key=lambda c: c.id)))
             self._write(batch, self.ledger.intend(batch, chunk, self.clock.now()))
+
+    @precondition(lambda self: self.handles)
+    @rule(data=st.data(), seconds=st.integers(0, 30))
+    def put_back(self, data: st.DataObject, seconds: int) -> None:
+        batch = self._draw(data)
+        if batch.open:
+            chunk = data.draw(st.sampled_from(sorted(batch.open.values(), key=lambda c: c.id)))
+            waits = replace(chunk, due_at=self.clock.now() + timedelta(seconds=seconds))
+            if self._write(batch, self.ledger.put_back(batch, waits)):
+                batch.open[chunk.id] = waits
 
     @precondition(lambda self: self.handles)
     @rule(data=st.data())
@@ -269,7 +280,7 @@ def _open(document: Any) -> dict[str, tuple[int, ...]]:
         if "p" in kept:
             places[name] = tuple(kept["p"])
         if kept.get("d"):
-            del places[name]
+            places.pop(name, None)  # nothing else is kept of it
     return places
 
 
