@@ -75,3 +75,11 @@ class Lanes:
             in_rank += other[1] == lane[1]
             waiting += len(batch.open) if other == lane else 0
         return max(0, min(2 * self._concurrency - waiting, MOST_BATCHES - in_rank))
+
+    def room_for_begun(self, lane: Lane, held: Iterable[Batch]) -> int:
+        """Return how many batches may be held that were begun before: they wait for no room.
+
+        At a slow pace a worker's own batches fill its room for longer than their leases last.
+        """
+        in_rank = sum(lane_of(batch)[1] == lane[1] for batch in held)
+        return max(0, MOST_BATCHES - in_rank)

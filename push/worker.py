@@ -167,7 +167,8 @@ class Worker:
         """
         if now < self._look_for_begun:
             return []
-        full = {lane for lane in map(lane_of, self._held.values()) if not self._room_in(lane)}
+        held = self._held.values()
+        full = {lane for lane in map(lane_of, held) if not self._lanes.room_for_begun(lane, held)}
         found = await self._ledger.list_abandoned(now, limit=LOOKED_AT)
         found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=LOOKED_AT)
         broadcasts = {broadcast for _, broadcast, _ in found}
@@ -181,7 +182,7 @@ class Worker:
         for batch, broadcast, lane in found:
             if broadcast not in going or lane in resting:
                 continue
-            if room.setdefault(lane, self._room_in(lane)) > 0:
+            if room.setdefault(lane, self._lanes.room_for_begun(lane, held)) > 0:
                 room[lane] -= 1
                 wanted.append(batch)
         if len(found) < LOOKED_AT:  # else there is more, looked for as soon as there is room
