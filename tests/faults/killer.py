@@ -68,6 +68,7 @@ class Killer:
                         await watching
                     await asyncio.sleep(self.chance.uniform(0.1, 1.0))
                 self.chance.shuffle(order)
+                await asyncio.sleep(2 * self.chance.uniform(*self.pause))  # let them get on
 
     def longest_calm(self) -> float:
         """Return the longest time a calmly killed worker's batches lay still."""
