@@ -37,6 +37,14 @@ def _one_hour_range(value: Any) -> Any:
     return parse_hours(value) if isinstance(value, str) else value
 
 
+def _split(value: Any) -> Any:
+    """Read `a,b`, the form a list has in an environment variable."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for piece in value.split(",") if (part := piece.strip()))
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 HourRange = Annotated[tuple[time, time] | None, BeforeValidator(_one_hour_range)]
 
 
@@ -138,7 +146,7 @@ class AccountSettings(_Section):
     templates: Mapping[str, TemplateSettings] = Field(default_factory=dict)
     subscription_templates: Mapping[str, SubscriptionTemplateSettings] = Field(default_factory=dict)
     daily_quota: int | None = Field(None, ge=1)  # template messages; else what the platform says
-    test_openids: tuple[str, ...] = ()  # who may get test sends
+    test_openids: Names = ()  # who may get test sends
 
     @field_validator("encoding_aes_key", "previous_encoding_aes_key")
     @classmethod
@@ -167,7 +175,7 @@ class DepartmentSettings(_Section):
 class TriggerSettings(_Section):
     """Whom a trigger (触发规则) speaks for, and how often it asks its department."""
 
-    accounts: tuple[str, ...] = ()  # none: the trigger is off
+    accounts: Names = ()  # none: the trigger is off
     every: float | None = Field(None, gt=0, le=86_400)  # seconds; None: the trigger's own
     publish: bool = True  # False: its broadcasts wait for a person's approval; notices never do
 

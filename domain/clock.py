@@ -41,4 +41,7 @@ def parse_hours(text: str) -> tuple[time, time] | None:
     start, dash, end = text.partition("-")
     if not dash:
         raise ValueError(f"{text!r} is not HH:MM-HH:MM")
-    return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
+    hours = time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
+    if any(hour.tzinfo for hour in hours):
+        raise ValueError(f"{text!r} has a zone; the hours are Beijing time")
+    return hours

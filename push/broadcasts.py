@@ -21,9 +21,10 @@ from domain.broadcast import (
     check_transition,
 )
 from domain.clock import Clock
-from domain.errors import NotAllowed, NotFound, StateError
+from domain.errors import NotAllowed, StateError
 from domain.ids import AccountId, BroadcastId, new_id
 from domain.ledger import Content, Totals
+from push.finding import find_for
 from push.orders import BroadcastOrder, Fault, OrderRefused, check_broadcast
 from push.plans import Times, begin_at, resume_at
 from push.ports import People
@@ -357,10 +358,7 @@ class Broadcasts:
         return Accepted(id=first.id, state=first.state)
 
     async def _get(self, broadcast_id: BroadcastId, account: AccountId | None = None) -> Broadcast:
-        found = await self._store.find(broadcast_id)
-        if found is None or (account is not None and found.account != account):
-            raise NotFound("没有这个群发任务。")
-        return found
+        return await find_for(self._store, broadcast_id, account)
 
     def _first_times(self, cron: str | None, at: datetime | None, now: datetime) -> Times:
         """Return when the planner should look first; a time that is past means now."""

@@ -8,12 +8,13 @@ nothing. Who was already concluded is not sent to again: the ledger knows them.
 import logging
 from dataclasses import dataclass
 
-from domain.broadcast import Broadcast, BroadcastState
+from domain.broadcast import BroadcastState
 from domain.clock import Clock
 from domain.dead import DeadBatch
-from domain.errors import NotFound, StateError
+from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId
 from push.broadcasts import Broadcasts
+from push.finding import find_for
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.dead import MongoDead
 from storage.mongo.ledger import MongoLedger
@@ -62,7 +63,7 @@ class DeadBatches:
         self, broadcast_id: BroadcastId, account: AccountId | None = None
     ) -> list[DeadBatch]:
         """Return a broadcast's dead batches; another account's is `NotFound`."""
-        broadcast = await self._get(broadcast_id, account)
+        broadcast = await find_for(self._store, broadcast_id, account)
         return await self._dead.list_(broadcast=broadcast.id)
 
     async def replay(
@@ -77,7 +78,7 @@ class DeadBatches:
 
         A broadcast that a person paused stays paused; its batches go when it is resumed.
         """
-        broadcast = await self._get(broadcast_id, account)
+        broadcast = await find_for(self._store, broadcast_id, account)
         if broadcast.state in OVER:
             raise StateError(f"群发任务处于 {broadcast.state} 状态，已经结束，不能重放。")
         number = await self._ledger.revive(broadcast_id, self._clock.now(), batch=batch)
@@ -100,9 +101,3 @@ class DeadBatches:
         broadcast, colon, _ = name.partition(":")
         batch = name if colon else None
         return await self.replay(BroadcastId(broadcast), batch=batch, author=author)
-
-    async def _get(self, broadcast_id: BroadcastId, account: AccountId | None) -> Broadcast:
-        found = await self._store.find(broadcast_id)
-        if found is None or (account is not None and found.account != account):
-            raise NotFound("没有这个群发任务。")
-        return found

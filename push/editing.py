@@ -14,9 +14,10 @@ from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.broadcast import EDITABLE, ORDERED, Broadcast
 from domain.clock import Clock
-from domain.errors import NotFound, StateError
+from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId
 from push.broadcasts import order_of
+from push.finding import find_for
 from push.orders import BroadcastOrder, check_broadcast
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.revisions import MongoRevisions
@@ -52,9 +53,7 @@ class Editing:
         idempotency key is not looked at: the id in the path says what is meant.
         """
         for _ in range(TRIES):
-            broadcast = await self._store.find(broadcast_id)
-            if broadcast is None or broadcast.account != order.account:
-                raise NotFound("没有这个群发任务。")
+            broadcast = await find_for(self._store, broadcast_id, order.account)
             if broadcast.kind != "broadcast" or broadcast.state not in EDITABLE:
                 raise StateError(
                     f"群发任务处于 {broadcast.state} 状态，已审核通过或已结束，内容不能再修改；"

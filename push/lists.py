@@ -14,9 +14,10 @@ from typing import Generic, TypeVar
 
 from domain.broadcast import Broadcast, BroadcastState
 from domain.delivery import Outcome
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Delivery
+from push.finding import find_for
 from storage.mongo.broadcast_lists import MongoBroadcastLists, Place
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.delivery_lists import MongoDeliveryLists
@@ -82,9 +83,7 @@ class Lists:
         People who were written off together when a broadcast was cancelled are counted in its
         `skipped` and not listed one by one.
         """
-        broadcast = await self._store.find(broadcast_id)
-        if broadcast is None or broadcast.account != account:
-            raise NotFound("没有这个群发任务。")
+        await find_for(self._store, broadcast_id, account)
         size = min(limit, MOST)
         place = f"recipients:{broadcast_id}".encode()
         after = self._openid(cursor, place) if cursor else None

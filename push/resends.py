@@ -19,10 +19,11 @@ from typing import Protocol
 from domain.broadcast import Audience, Broadcast
 from domain.clock import Clock
 from domain.delivery import Outcome
-from domain.errors import NotFound, StateError
+from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Delivery
 from push.broadcasts import Accepted
+from push.finding import find_for
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
 
 log = logging.getLogger(__name__)
@@ -83,9 +84,7 @@ class Resends:
         self, broadcast_id: BroadcastId, account: AccountId | None = None, *, author: str
     ) -> Accepted:
         """Schedule a resend at once, or answer the one there is."""
-        original = await self._store.find(broadcast_id)
-        if original is None or (account is not None and original.account != account):
-            raise NotFound("没有这个群发任务。")
+        original = await find_for(self._store, broadcast_id, account)
         wanted = resend_id(broadcast_id)
         there = await self._store.find(wanted)
         if there is not None:

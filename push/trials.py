@@ -18,8 +18,10 @@ from domain.clock import Clock
 from domain.errors import NotFound
 from domain.ids import AccountId, BroadcastId, OpenId, new_id
 from domain.ledger import Content
+from domain.mass import FEWEST
 from push.broadcasts import Accepted, order_of
 from push.composing import Fault
+from push.finding import find_for
 from push.orders import OrderRefused, check_broadcast
 from storage.mongo.broadcasts import MongoBroadcasts
 
@@ -54,10 +56,10 @@ class Trials:
         author: str,
     ) -> Accepted:
         """Send a broadcast of the account to test people; the answer is the test's own id."""
-        tried = await self._store.find(broadcast_id)
-        if tried is None or tried.account != account or tried.kind != "broadcast":
+        tried = await find_for(self._store, broadcast_id, account)
+        if tried.kind != "broadcast":
             raise NotFound("没有这个群发任务。")
-        self._check_people(account, openids)
+        self._check_people(account, openids, fewest=FEWEST if tried.channel == "mass" else 1)
         now = self._clock.now()
         test = Broadcast(
             id=BroadcastId(new_id("bc")),
@@ -85,7 +87,7 @@ class Trials:
         )
         return Accepted(id=test.id, state=test.state)
 
-    def _check_people(self, account: AccountId, openids: Sequence[OpenId]) -> None:
+    def _check_people(self, account: AccountId, openids: Sequence[OpenId], *, fewest: int) -> None:
         """Refuse everybody whom the settings do not name; the answer repeats no openid."""
         settings = self._accounts.get(account)
         known = set(settings.test_openids) if settings is not None else set()
@@ -99,8 +101,8 @@ class Trials:
             for number, openid in enumerate(openids)
             if openid not in known
         ]
-        if not 1 <= len(openids) <= MOST:
-            message = f"测试发送一次 1 到 {MOST} 人"
+        if not fewest <= len(set(openids)) <= MOST:
+            message = f"测试发送一次 {fewest} 到 {MOST} 人"
             faults.append(Fault(field="openids", code="wrong_number", message=message))
         if faults:
             raise OrderRefused(tuple(faults))

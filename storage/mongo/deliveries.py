@@ -104,18 +104,7 @@ class MongoDeliveries:
         """Return deliveries of a broadcast, for people who want to see them."""
         query: Document = {"broadcast": broadcast} | ({"state": state} if state else {})
         cursor = self._deliveries.find(query).limit(limit)
-        return [
-            Delivery(
-                openid=OpenId(found["openid"]),
-                state=found["state"],
-                at=found["at"],
-                errcode=found.get("errcode"),
-                reason=found.get("reason", ""),
-                msgid=found.get("msgid"),
-                channel=found.get("channel"),
-            )
-            async for found in cursor
-        ]
+        return [delivery_from(found) async for found in cursor]
 
     async def count_by_state(self, broadcast: BroadcastId) -> dict[Outcome, int]:
         """Count a broadcast's deliveries, from the index."""
@@ -263,6 +252,19 @@ def _document(
     if delivery.channel is not None:
         document["channel"] = delivery.channel
     return document
+
+
+def delivery_from(document: Document) -> Delivery:
+    """Return what is kept of one person's outcome."""
+    return Delivery(
+        openid=OpenId(document["openid"]),
+        state=document["state"],
+        at=document["at"],
+        errcode=document.get("errcode"),
+        reason=document.get("reason", ""),
+        msgid=document.get("msgid"),
+        channel=document.get("channel"),
+    )
 
 
 def _receipt_id(account: AccountId, msgid: str) -> str:

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from domain.delivery import Outcome
 from domain.ids import BroadcastId, OpenId
 from domain.ledger import Delivery
-from storage.mongo.deliveries import MongoDeliveries
+from storage.mongo.deliveries import MongoDeliveries, delivery_from
 
 Document = dict[str, Any]
 
@@ -38,18 +38,7 @@ class MongoDeliveryLists:
             .sort("_id", ASCENDING)
             .limit(limit)
         )
-        return [
-            Delivery(
-                openid=OpenId(found["openid"]),
-                state=found["state"],
-                at=found["at"],
-                errcode=found.get("errcode"),
-                reason=found.get("reason", ""),
-                msgid=found.get("msgid"),
-                channel=found.get("channel"),
-            )
-            async for found in cursor
-        ]
+        return [delivery_from(found) async for found in cursor]
 
     async def last(self, broadcast: BroadcastId, state: Outcome) -> OpenId | None:
         """Return the last person of a state in that order."""

@@ -71,6 +71,7 @@ def test_the_environment_names_the_file():
         ('field_key = "', 'field_key = "AAAA', "setting security.field_key: holds"),
         ('uri = "embedded"', 'uri = "somewhere"', "setting mongo.uri"),
         ('"22:00-07:00"', '"late"', "setting push.quiet_hours"),
+        ('"22:00-07:00"', '"22:00Z-07:00"', "the hours are Beijing time"),
         ('"http://127.0.0.1:8000"', '"https://wx.example.org"', "make your own with"),
         ("port = 8000", "port = ", "cannot be read"),
     ],
@@ -146,3 +147,15 @@ def test_secrets_do_not_show_in_the_representation():
 )
 def test_only_this_machine_counts_as_this_machine(address, is_local):
     assert ServerSettings(public_url=address).is_local is is_local
+
+
+def test_a_list_in_the_environment_has_commas():
+    env = {
+        "WEIZHENG_TRIGGERS__OUTAGE__ACCOUNTS": "",
+        "WEIZHENG_ACCOUNTS__0__TEST_OPENIDS": "oCit0001, oCit0002",
+    }
+
+    settings = load_settings(Path("config/settings.toml"), env=env)
+
+    assert settings.triggers["outage"].accounts == ()
+    assert settings.accounts[0].test_openids == ("oCit0001", "oCit0002")

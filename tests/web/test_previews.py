@@ -24,13 +24,14 @@ from tests.web.test_api import (  # noqa: F401  # fixtures
 )
 
 TESTER = OpenId("oTester0000000000000000000001")
+COLLEAGUE = OpenId("oTester0000000000000000000002")
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """City may send 100 messages a day and has one test person."""
+    """City may send 100 messages a day and has two test people."""
     accounts = tuple(
-        account.model_copy(update={"daily_quota": 100, "test_openids": (TESTER,)})
+        account.model_copy(update={"daily_quota": 100, "test_openids": (TESTER, COLLEAGUE)})
         if account.id == CITY
         else account
         for account in settings.accounts
@@ -215,6 +216,27 @@ async def test_a_test_goes_to_nobody_whom_the_settings_do_not_name(
     assert citizen not in str(refused.json)
     assert (many.status, missing.status) == (422, 404)
     assert await engine.database["broadcasts"].count_documents({"test_of": {"$ne": None}}) == 0
+
+
+async def test_a_mass_send_is_tried_as_one_which_takes_two_people(
+    api: Api,  # noqa: F811
+    engine: Engine,
+    platform: Platform,  # noqa: F811
+):
+    await engine.add_people([TESTER, COLLEAGUE])
+    draft = await api.order(at="2027-01-01T09:00:00+08:00", channel="mass")
+    path = f"broadcasts/{draft.json['id']}/test"
+
+    alone = await api.call("POST", path, {"openids": [TESTER]})
+    together = await api.call("POST", path, {"openids": [TESTER, COLLEAGUE]})
+    test = BroadcastId(together.json["id"])
+    async with engine.working():
+        counts = await engine.finished(test)
+
+    assert (alone.status, alone.json["errors"][0]["code"]) == (422, "wrong_number")
+    assert (await engine.find(test)).channel == "mass"
+    assert counts.sent == 2
+    assert list(platform.cards_per_person) == []
 
 
 def _moment(preview: Any, name: str) -> datetime:

@@ -9,6 +9,19 @@ from pydantic import BaseModel
 EITHER = ("broadcasts:write", "broadcasts:publish")
 ONE = "/api/v1/broadcasts/{id}"
 SAMPLE_ID = "bc_0123456789abcdef01234567"
+SAMPLE_ORDER: Mapping[str, Any] = {
+    "account": "city",
+    "title": "园岭街道计划停水",
+    "topic": "outage.water",
+    "audience": {"topics": ["outage.water"], "regions": ["440304"]},
+    "template": "outage_notice",
+    "data": {
+        "area": "福田区园岭街道",
+        "start": "2026-12-01 09:00",
+        "end": "2026-12-01 18:00",
+        "reason": "管网检修",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,11 @@
 """Previews and test sends described."""
 
-from web.api.described import ONE, SAMPLE_ID, Operation
+from web.api.described import ONE, SAMPLE_ID, SAMPLE_ORDER, Operation
 from web.api.models import BroadcastRequest
 from web.api.preview_models import BroadcastPreview, TestAccepted, TestRequest
 
 _ORDER = {
-    "account": "city",
-    "title": "园岭街道计划停水",
-    "topic": "outage.water",
-    "audience": {"topics": ["outage.water"], "regions": ["440304"]},
-    "template": "outage_notice",
-    "data": {
-        "area": "福田区园岭街道",
-        "start": "2026-12-01 09:00",
-        "end": "2026-12-01 18:00",
-        "reason": "管网检修",
-    },
+    **SAMPLE_ORDER,
     "at": "2026-12-01T22:30:00+08:00",
 }
 OPERATIONS = (

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from tornado.web import url
 
 from web.api.audiences import PREVIEW
-from web.api.described import EITHER, ONE, SAMPLE_ID, Operation
+from web.api.described import EITHER, ONE, SAMPLE_ID, SAMPLE_ORDER, Operation
 from web.api.described_alerts import OPERATIONS as ON_ALERTS
 from web.api.described_operations import OPERATIONS as ON_BROADCASTS
 from web.api.described_previews import OPERATIONS as BEFORE_SENDING
@@ -31,17 +31,7 @@ REF = "#/components/schemas/{model}"
 
 
 _BROADCAST = {
-    "account": "city",
-    "title": "园岭街道计划停水",
-    "topic": "outage.water",
-    "audience": {"topics": ["outage.water"], "regions": ["440304"]},
-    "template": "outage_notice",
-    "data": {
-        "area": "福田区园岭街道",
-        "start": "2026-12-01 09:00",
-        "end": "2026-12-01 18:00",
-        "reason": "管网检修",
-    },
+    **SAMPLE_ORDER,
     "at": "2026-12-01T08:00:00+08:00",
     "idempotency_key": "water-2026-1201-01",
 }
