@@ -1,31 +1,44 @@
 """The weather office's feed (预警): every document of the index is heard by the alert desk.
 
 A document that is no alert is skipped with its reason kept, and the feed goes on. One that does
-not come (the office is slow, an error) is asked for again in the next runs, after everything else
-of the page was heard, and given up after a few: a broken document must not silence the ones behind
-it. There is no baseline: an alert is worth relaying until it expires, whenever we begin to listen.
+not come is noted and asked for again, later and later; the feed goes on at its pace meanwhile, so
+a broken document never silences the ones behind it. It is given up when the office has refused it
+five times, or after twelve hours: an hour's trouble at the office must cost no alert. There is no
+baseline: an alert is worth relaying until it expires, whenever we begin to listen.
 """
 
 import logging
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from connectors.alert_feed import AlertFeed, AlertPage, Listed
 from connectors.http import Refusal
 from domain.alert import CapRefused
 from domain.errors import BrokenContract, DepartmentError
 from push.triggers.alerts import NAME, AlertDesk
-from push.triggers.bulletins import Items
+from push.triggers.outages import Items
 from push.triggers.ports import Outcome, Visit
 from push.triggers.reading import read_pages
 from storage.mongo.triggers import Item
 
 log = logging.getLogger(__name__)
 
-TRIES = 5
+TRIES = 5  # of a document that the office says it has not, or that is not as agreed
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
+LONGEST = timedelta(hours=12)  # from the first try: an alert without `expires` is news for 24
+PATIENCE = 3  # documents of a run that did not come before the others wait as well
+AGAIN = 20  # documents asked for again in one run
 KEPT = timedelta(days=30)
 PAGES = 5
-_HEARD = "heard"
+_PREFIX = "document:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wait:
+    """Since when a document is asked for, and how often it was."""
+
+    since: datetime
+    tries: int
 
 
 class AlertTrigger:
@@ -43,7 +56,7 @@ class AlertTrigger:
         self._pages = pages
 
     async def run(self, visit: Visit) -> Outcome:
-        """Say what others left unsaid, then hear what is new."""
+        """Say what others left unsaid, hear what is new, then ask for what did not come."""
         await self._desk.finish(visit.account, visit.emit)
 
         async def ask(since: str, etag: str) -> AlertPage:
@@ -53,31 +66,58 @@ class AlertTrigger:
             await self._hear(visit, page)
             return len(page.listed)
 
-        return await read_pages(visit, ask, hear, trigger=NAME, pages=self._pages)
+        outcome = await read_pages(visit, ask, hear, trigger=NAME, pages=self._pages)
+        await self._ask_again(visit)
+        return outcome
 
     async def _hear(self, visit: Visit, page: AlertPage) -> None:
-        ids = [_item_id(listed) for listed in page.listed]
-        known = await self._items.find(visit.account, NAME, ids)
-        missing: DepartmentError | None = None
+        known = await self._items.find(visit.account, NAME, [_item_id(one) for one in page.listed])
+        missing = 0
         for listed in page.listed:
-            item = known.get(_item_id(listed)) or Item(id=_item_id(listed), revision=0)
-            if item.state.get(_HEARD):
-                continue
-            try:
-                await self._hear_one(visit, listed)
-            except (Refusal, BrokenContract) as error:
-                await self._give_up(visit, listed, error)
-            except DepartmentError as error:
-                item = replace(item, revision=item.revision + 1, expires_at=visit.now + KEPT)
-                if item.revision < TRIES:
-                    await self._items.put(visit.account, NAME, item)
-                    missing = error
-                    continue
-                await self._give_up(visit, listed, error)
-            heard = replace(item, state={_HEARD: True}, expires_at=visit.now + KEPT)
-            await self._items.put(visit.account, NAME, heard)
-        if missing is not None:
-            raise missing  # the page is read again: what was heard of it is known
+            if _item_id(listed) in known:
+                continue  # heard, or waiting to be asked for again
+            if missing >= PATIENCE:
+                await self._wait(visit, listed, _Wait(since=visit.now, tries=0))
+            elif not await self._try(visit, listed, _Wait(since=visit.now, tries=0)):
+                missing += 1
+
+    async def _ask_again(self, visit: Visit) -> None:
+        missing = 0
+        for item in await self._items.due(visit.account, NAME, visit.now, limit=AGAIN):
+            listed = Listed(id=item.id.removeprefix(_PREFIX), path=item.state["path"])
+            before = _Wait(since=item.state["since"], tries=item.state["tries"])
+            missing += not await self._try(visit, listed, before)
+            if missing >= PATIENCE:
+                return
+
+    async def _try(self, visit: Visit, listed: Listed, before: "_Wait") -> bool:
+        """Fetch and hear one; False when it did not come and is asked for again later."""
+        wait = replace(before, tries=before.tries + 1)
+        try:
+            await self._hear_one(visit, listed)
+        except DepartmentError as error:
+            is_refused = isinstance(error, Refusal | BrokenContract)
+            if visit.now - wait.since < LONGEST and not (is_refused and wait.tries >= TRIES):
+                await self._wait(visit, listed, wait)
+                return False
+            await self._give_up(visit, listed, error)
+        heard = Item(id=_item_id(listed), revision=0, expires_at=visit.now + KEPT)
+        await self._items.put(visit.account, NAME, heard)
+        return True
+
+    async def _wait(self, visit: Visit, listed: Listed, wait: "_Wait") -> None:
+        waiting = Item(
+            id=_item_id(listed),
+            revision=0,
+            state={"path": listed.path, "since": wait.since, "tries": wait.tries},
+            due_at=visit.now + min(FIRST_WAIT * 2 ** max(wait.tries - 1, 0), LONGEST_WAIT),
+            expires_at=visit.now + KEPT,
+        )
+        await self._items.put(visit.account, NAME, waiting)
+        log.warning(
+            "alert.document_missing",
+            extra={"account": visit.account, "document": listed.id, "tries": wait.tries},
+        )
 
     async def _hear_one(self, visit: Visit, listed: Listed) -> None:
         document = await self._feed.document(listed.path)
@@ -100,4 +140,4 @@ class AlertTrigger:
 
 
 def _item_id(listed: Listed) -> str:
-    return f"document:{listed.id}"
+    return f"{_PREFIX}{listed.id}"

@@ -1,18 +1,18 @@
 """Alerts from CAP documents to broadcasts: the desk, the feed, and what never goes out (3.5)."""
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from config.settings import DepartmentSettings
-from connectors.alert_feed import DEPARTMENT, HttpAlertFeed
-from connectors.http import DepartmentClient
+from connectors.alert_feed import DEPARTMENT, AlertPage, HttpAlertFeed, Listed
+from connectors.http import DepartmentClient, Document
 from domain.alert import CapRefused
 from domain.clock import BEIJING
+from domain.errors import DepartmentTimeout
 from domain.ids import OpenId, TopicId
-from push.triggers.alert_feed import TRIES, AlertTrigger
+from push.triggers.alert_feed import LONGEST, LONGEST_WAIT, PATIENCE, TRIES, AlertTrigger
 from push.triggers.alerts import AlertDesk
 from storage.mongo.alerts import MongoAlertRefusals, MongoAlerts
 from tests.support.caps import cap, reference
@@ -99,7 +99,7 @@ async def let_finish(desk: Desk) -> None:
 
 
 async def test_a_bad_document_is_skipped_with_its_reason_and_the_feed_goes_on(
-    desk, alerts, office, triggers
+    desk, alerts, office, triggers, clock
 ):
     laughs = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha">]><alert>&a;</alert>'
     await office.news("weather", "document", xml="<alert", name="broken.xml")
@@ -109,7 +109,9 @@ async def test_a_bad_document_is_skipped_with_its_reason_and_the_feed_goes_on(
     await office.news("weather", "raw", entry={"id": "x", "document": "/../../etc/passwd"})
     await office.news("weather", "raw", entry={"id": "x", "document": "http://elsewhere/x"})
     await office.news("weather", "issue", id="W")
-    await desk.run(triggers)
+    for _ in range(TRIES):
+        await desk.run(triggers)
+        clock.advance(LONGEST_WAIT)
 
     assert await desk.phases() == ["orange"]
     assert sorted(await refusals(alerts)) == [
@@ -123,43 +125,58 @@ async def test_a_bad_document_is_skipped_with_its_reason_and_the_feed_goes_on(
     assert row.since
 
 
-async def test_a_document_that_does_not_come_keeps_nothing_behind_it_waiting(
-    desk, alerts, office, triggers, caplog
-):
-    await office.news("weather", "issue", id="A")
-    await office.news("weather", "issue", id="B")
-    await office.fault("weather", "none")
-    trigger_feed = AlertTrigger(Flaky(office, alerts), alerts, desk.items)
-    engine = desk.new(trigger_feed)
-    for _ in range(TRIES):
-        await desk.run(engine)
+async def test_a_document_that_does_not_come_keeps_nothing_behind_it_waiting(desk, alerts, clock):
+    feed = Flaky(missing={"A"})
+    engine = desk.new(AlertTrigger(feed, alerts, desk.items))
+    await desk.run(engine)
+    assert (await desk.phases(), await refusals(alerts)) == (["orange"], [])
+    row = await desk.row("alert")
+    assert (row.failures, row.since) == (0, "end")
 
-    assert await desk.phases() == ["orange"]
+    clock.advance(LONGEST)
+    await desk.run(engine)
+    clock.advance(timedelta(hours=1))
+    asked = len(feed.asked)
+    await desk.run(engine)
+
     assert await refusals(alerts) == ["not_available"]
-    assert (await desk.row("alert")).failures == 0
-    assert [r.message for r in caplog.records if r.levelno >= logging.ERROR] == []
+    assert len(feed.asked) == asked
+
+
+async def test_hours_of_trouble_at_the_office_cost_no_alert(desk, alerts, clock):
+    feed = Flaky(missing=set("ABCDEFGH"), names="ABCDEFGH")
+    engine = desk.new(AlertTrigger(feed, alerts, desk.items))
+    for _ in range(8):
+        await desk.run(engine)
+        clock.advance(timedelta(minutes=15))
+    assert len(feed.asked) <= 8 * PATIENCE
+
+    feed.missing.clear()
+    await desk.run(engine)
+
+    assert sorted({path[-1] for path in feed.asked[-8:]}) == list("ABCDEFGH")
+    assert await desk.phases() == ["orange"] * 8
+    assert await refusals(alerts) == []
 
 
 class Flaky:
-    """A feed whose first document never comes."""
+    """A feed some of whose documents do not come."""
 
-    def __init__(self, office: Office, alerts: AlertDesk) -> None:
-        self._office = office
-        self._alerts = alerts
+    def __init__(self, missing: set[str], names: str = "AB") -> None:
+        self.missing = missing
+        self.asked: list[str] = []
+        self._names = names
 
-    async def changes(self, *, since: str, etag: str):
-        from connectors.alert_feed import AlertPage, Listed
-
-        listed = (Listed(id="A", path="/documents/A"), Listed(id="B", path="/documents/B"))
+    async def changes(self, *, since: str, etag: str) -> AlertPage:
+        names = "" if since else self._names
+        listed = tuple(Listed(id=name, path=f"/documents/{name}") for name in names)
         return AlertPage(listed=listed, next="end", etag="", more=False, is_unchanged=False)
 
-    async def document(self, path: str):
-        from connectors.http import Document
-        from domain.errors import DepartmentTimeout
-
-        if path.endswith("A"):
-            raise DepartmentTimeout("气象台", "no answer in 8 seconds")
-        return Document(content=cap("B", datetime.now(UTC), level="orange"))
+    async def document(self, path: str) -> Document:
+        self.asked.append(path)
+        if path[-1] in self.missing:
+            raise DepartmentTimeout("气象台", "no answer in 3 seconds")
+        return Document(content=cap(path[-1], datetime.now(UTC), level="orange"))
 
 
 async def test_the_office_down_is_a_failure_that_passes(desk, office, triggers):
