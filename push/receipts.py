@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 SUCCESS = "success"
 BLOCKED = "failed:userblock"
 WAIT_BEFORE_SWEEP = timedelta(seconds=10)  # by then a batch has looked for its own
+PAGE = 500
+TICK = timedelta(milliseconds=1)  # what the database tells apart
 GIVE_UP_AFTER = timedelta(days=1)  # messages that other systems sent leave receipts too
 
 
@@ -39,6 +41,7 @@ class Receipts:
         self._people = people
         self._clock = clock
         self._unknowns = unknowns
+        self._swept_to: datetime | None = None  # where the round through waiting ones goes on
 
     async def record(
         self, account: AccountId, message_id: str, status: str, *, delivery: str | None = None
@@ -72,13 +75,39 @@ class Receipts:
             await self._join(receipt)
 
     async def sweep(self, now: datetime) -> int:
-        """Join what a crash between writing and catching up has left; returns how many."""
+        """Join what a crash between writing and catching up has left; returns how many.
+
+        A page in each call: receipts of other systems' messages, which may be many and are never
+        joined, must not hide our own.
+        """
+        before, oldest = now - WAIT_BEFORE_SWEEP, now - GIVE_UP_AFTER
+        page = await self._receipts.list_waiting(
+            after=max(self._swept_to or oldest, oldest), before=before, limit=PAGE
+        )
+        self._swept_to = None
+        if len(page) == PAGE:  # the last instant is seen again, unless the page holds nothing else
+            first, last = page[0].at, page[-1].at
+            self._swept_to = last - TICK if first < last - TICK else last
         joined = 0
-        for receipt in await self._receipts.list_waiting(
-            after=now - GIVE_UP_AFTER, before=now - WAIT_BEFORE_SWEEP
-        ):
+        for receipt in await self._ours(page):
             joined += int(await self._join(receipt))
         return joined
+
+    async def _ours(self, receipts: Sequence[Receipt]) -> list[Receipt]:
+        """Leave out those whose message is not of ours, in one question for each account."""
+        msgids: dict[AccountId, list[str]] = {}
+        for receipt in receipts:
+            msgids.setdefault(receipt.account, []).append(receipt.msgid)
+        known = {
+            (account, msgid)
+            for account, ids in msgids.items()
+            for msgid in await self._deliveries.known(account, ids)
+        }
+        return [
+            receipt
+            for receipt in receipts
+            if receipt.delivery is not None or (receipt.account, receipt.msgid) in known
+        ]
 
     async def _is_named(self, receipt: Receipt) -> bool:
         """Give the delivery its message id; False while it is not written, or not countable."""

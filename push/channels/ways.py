@@ -83,10 +83,17 @@ class Ways:
     async def split(
         self, job: Job, batch: Batch, people: Sequence[OpenId], found: Round
     ) -> list[OpenId]:
-        """Set those aside, as unknown, to whom an unrepeatable send was begun before a crash."""
+        """Set those aside, as unknown, to whom an unrepeatable send was begun before a crash.
+
+        The others are sent a template message when it is among the channels, so what was reserved
+        for them on another one is given back.
+        """
         if self.is_mass(job):
             return list(people)
-        return await self._walk.split(batch, people, found)
+        rest = await self._walk.split(batch, people, found)
+        if rest and self.may_repeat(job):
+            await self._walk.release(job, batch, rest)
+        return rest
 
     async def write_off(
         self, job: Job, batch: Batch, people: Sequence[OpenId], reason: str

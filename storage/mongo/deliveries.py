@@ -141,6 +141,13 @@ class MongoDeliveries:
         found = await self._deliveries.find_one({"account": account, "msgid": msgid}, {"openid": 1})
         return OpenId(found["openid"]) if found else None
 
+    async def known(self, account: AccountId, msgids: Collection[str]) -> set[str]:
+        """Return those message ids that are of our deliveries."""
+        cursor = self._deliveries.find(
+            {"account": account, "msgid": {"$in": list(msgids)}}, {"_id": 0, "msgid": 1}
+        )
+        return {found["msgid"] async for found in cursor}
+
     async def name(self, receipt: Receipt) -> Outcome | None:
         """Give a delivery the message id of its result; return its state, None if not there."""
         found = await self._deliveries.find_one_and_update(
@@ -220,13 +227,10 @@ class MongoReceipts:
         cursor = self._receipts.find({"delivery": {"$in": list(deliveries)}, "applied": False})
         return [_receipt(found) async for found in cursor]
 
-    async def list_waiting(
-        self, *, after: datetime, before: datetime, limit: int = 500
-    ) -> list[Receipt]:
-        """Return receipts of a period that have not found their delivery."""
-        cursor = self._receipts.find({"applied": False, "at": {"$gt": after, "$lt": before}}).limit(
-            limit
-        )
+    async def list_waiting(self, *, after: datetime, before: datetime, limit: int) -> list[Receipt]:
+        """Return receipts of a period that have not found their delivery, the oldest first."""
+        query = {"applied": False, "at": {"$gt": after, "$lt": before}}
+        cursor = self._receipts.find(query).sort("at", ASCENDING).limit(limit)
         return [_receipt(found) async for found in cursor]
 
 

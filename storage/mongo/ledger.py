@@ -104,7 +104,10 @@ class MongoLedger:
             )
         except BulkWriteError as error:
             problem = _only_duplicates(error, SeqTaken)
-            _written(batches[: (error.details or {}).get("nInserted", 0)])
+            number = int((error.details or {}).get("nInserted", 0))
+            _written(batches[:number])
+            if isinstance(problem, SeqTaken):  # lists without a batch, and people's names in them
+                await self._people.delete_many({"_id": {"$in": lists[number:]}})
             raise problem from error
         _written(batches)
 

@@ -293,6 +293,25 @@ async def test_cancelling_gives_back_what_a_dead_worker_had_reserved(
     assert (await engine.consents.look(CITY, person, FORM))["left"] == 1
 
 
+async def test_whoever_gets_a_template_message_after_a_crash_keeps_the_consent(
+    engine, ways, consent, platform, clock
+):
+    ways("subscription", "template")
+    (person,) = await engine.follow(1)
+    await consent(person)
+    broadcast = await engine.begin()
+    (batch,) = await claimed(engine, broadcast, "dead", lease=0.01)
+    await engine.ledger.intend(batch, batch.open["0"], clock.now())
+    await engine.consents.reserve(CITY, FORM, "one_time", broadcast, [person])
+    await asyncio.sleep(0.05)
+
+    async with engine.working():
+        counts = await engine.finished(broadcast)
+
+    assert (counts.sent, platform.notices) == (1, [])
+    assert (await engine.consents.look(CITY, person, FORM))["left"] == 1
+
+
 async def claimed(engine, broadcast, owner, *, lease):
     now = engine.clock.now()
     ids = await engine.ledger.list_open(broadcast)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from domain.ids import BroadcastId
+from push.receipts import PAGE
 from tests.support.platform import Platform
 from tests.support.push import CITY, Engine, FlowingClock
 
@@ -56,6 +57,33 @@ async def test_a_receipt_left_by_a_crash_is_swept(engine: Engine, clock: Flowing
 
     clock.advance(60)
     await engine.recovery.tick()
+
+    assert (await engine.counts(broadcast)).delivered == 1
+
+
+async def test_receipts_of_other_systems_messages_hide_none_of_ours(
+    engine: Engine, clock: FlowingClock
+):
+    broadcast = await _sent(engine)
+    (delivery,) = await engine.deliveries.list_(broadcast)
+    for number in range(3):
+        clock.advance(1)
+        await engine.receipts.record(CITY, f"42-{number}", "success")
+    (theirs, *_) = await engine.database["receipts"].find({"applied": False}).to_list()
+    await engine.database["receipts"].insert_many(
+        [theirs | {"_id": f"{CITY}:41-{number}", "msgid": f"41-{number}"} for number in range(PAGE)]
+    )
+    await engine.receipts.record(CITY, delivery.msgid, "success")
+    await engine.database["deliveries"].update_one(
+        {"msgid": delivery.msgid}, {"$unset": {"receipt": "", "delivered": ""}}
+    )
+    await engine.database["receipts"].update_one(
+        {"msgid": delivery.msgid}, {"$set": {"applied": False}}
+    )
+
+    clock.advance(60)
+    for _ in range(3):
+        await engine.receipts.sweep(clock.now())
 
     assert (await engine.counts(broadcast)).delivered == 1
 

@@ -40,7 +40,7 @@ async def _claim(ledger: MongoLedger, clock, owner: str = "w", seq: int = 0):
     return await ledger.claim(f"{BROADCAST}:{seq}", owner=owner, now=now, until=now + LEASE)
 
 
-async def test_a_batch_number_is_written_once_and_the_rest_of_the_page_is_not(ledger, clock):
+async def test_a_batch_number_is_written_once_and_the_rest_of_the_page_is_not(ledger, mongo, clock):
     await ledger.add([_batch(clock, 0), _batch(clock, 1)])
 
     with pytest.raises(SeqTaken):
@@ -48,6 +48,7 @@ async def test_a_batch_number_is_written_once_and_the_rest_of_the_page_is_not(le
 
     assert await ledger.last(BROADCAST) == (1, "c1")
     assert await ledger.totals(BROADCAST) == Totals(people=14)
+    assert await mongo[ledger.people_collection].count_documents({}) == 2
 
 
 async def test_a_batch_is_leased_to_one_worker_with_its_people_cut(ledger, clock):
