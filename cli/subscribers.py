@@ -1,5 +1,6 @@
 """`subscribers import`, `export` (JSON Lines, contract.md 5) and `count`."""
 
+import getpass
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +13,14 @@ from cli.accounts import AccountOption
 from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
 from cli.history import history
 from config.catalogue import load_catalogue
+from config.logging import set_up_logging
 from config.settings import Settings
 from domain.audience import Explanation, Rule
 from domain.broadcast import Audience
 from domain.clock import SystemClock
 from domain.errors import ConfigError
 from domain.ids import AccountId
+from push.audit import note_access
 from push.rule_checks import check_rule, unknown_broadcasts
 from storage.mongo.imports import MongoImports
 from storage.stores import open_stores
@@ -64,14 +67,24 @@ def export(
 ) -> None:
     """Write an account's followers in the form that `import` reads.
 
-    The file holds plates and other bound things in plain text: keep it safe.
+    The file holds plates and other bound things in plain text: keep it safe. Each export leaves a
+    line `audit.read` in the log.
 
     Example: `python run.py subscribers export people.jsonl --account city`
     """
     settings = settings_of(config)
+    account_id = _account(settings, account)
     with ExitStack() as stack:
         sink = stack.enter_context(_new_file(file)) if file else sys.stdout.buffer
-        count = run(_export(settings, _account(settings, account), sink))
+        set_up_logging()
+        note_access(
+            actor=f"cli:{getpass.getuser()}",
+            account=account_id,
+            what="every follower and what they bound",
+            purpose="export",
+            unmasked=True,
+        )
+        count = run(_export(settings, account_id, sink))
     say(f"{count} lines exported", to=complaints)
 
 

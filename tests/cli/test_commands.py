@@ -150,6 +150,8 @@ async def test_subscribers_go_in_and_come_out_again(command, tmp_path):
     assert "line 2: not JSON" in taken.err
     assert "4 lines: 3 imported, 1 skipped" in taken.err
     assert [json.loads(line) for line in given.out.splitlines()] == lines
+    assert '"audit.read"' in given.err
+    assert "o-cli-" not in given.err
 
     rule = tmp_path / "rule.json"
     rule.write_text('{"and": [{"topic": "outage.water"}, {"not": {"tag": "staff"}}]}')
