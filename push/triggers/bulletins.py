@@ -10,7 +10,7 @@ changed and ended before the trigger was switched on was told by other means.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 from connectors.news_feed import NewsFeed, NewsPage
 from domain.ids import AccountId
@@ -21,6 +21,7 @@ from storage.mongo.triggers import Item
 
 News = TypeVar("News")
 Phase = Literal["announced", "changed", "ended"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 PAGES = 5  # per run
 KEPT = timedelta(days=60)  # after the end: a late revision still finds what was said
 _WHY = "部门已发布更新的信息，旧消息停止发送"
@@ -86,14 +87,17 @@ class BulletinTrigger(Generic[News]):
             return  # heard before, or late
         state = known.state if known else {}
         keys: list[str] = list(state.get("keys", []))
-        # an item of revision 0 only holds a key: the process died before it had said it
-        is_known = known is not None and known.revision > 0
+        mine = {visit.emit.key(news.id, news.revision, phase) for phase in PHASES}
+        before = [key for key in keys if key not in mine]  # this run may be a repetition
+        # an item of revision 0 only holds keys: its run died before it kept the rest, and what it
+        # said of another revision may be going out
+        is_known = known is not None and (known.revision > 0 or bool(before))
         is_baseline = bool(state.get("is_baseline")) if is_known else is_first
         was_over = bool(state.get("is_over")) if is_known else True
         is_changed = is_known and state.get("print") != news.print_
         phase = _phase(news, visit.now, is_known=is_known, was_over=was_over, changed=is_changed)
         if is_known and (phase is not None or news.is_over or is_changed):
-            told = [await visit.emit.withdraw(key, reason=_WHY) for key in keys]
+            told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
             if news.is_over and not (is_baseline or any(told)):
                 phase = None  # nobody has heard of it
         if is_first:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
@@ -27,6 +28,7 @@ Decide = Callable[[Sequence[AlertRecord]], AlertRecord]
 KEPT = timedelta(days=180)
 REFUSALS_KEPT = timedelta(days=30)
 LONGEST_FAMILY = 500
+PATIENCE_SECONDS = 15.0  # for one decision, retries after conflicts included: a run has twenty
 DESKS = "alert_desks"
 
 
@@ -111,8 +113,9 @@ class MongoAlerts:
                 )
             return record, True
 
-        async with self._database.client.start_session() as session:
-            return await session.with_transaction(attempt)
+        with pymongo.timeout(PATIENCE_SECONDS):
+            async with self._database.client.start_session() as session:
+                return await session.with_transaction(attempt)
 
     async def done(self, account: AccountId, digest: str, *, failed: bool = False) -> None:
         """Note that everything was said that the record gives to say, or that nothing could be."""

@@ -228,6 +228,41 @@ async def test_a_crash_before_the_cursor_moved_repeats_nothing(desk, office, bus
     assert await desk.phases() == ["announced"]
 
 
+async def test_dying_after_a_change_was_said_does_not_take_it_back(desk, office, buses):
+    items = desk.engine.database["trigger_items"]
+    await office.news("transit", "announce", id="A")
+    await desk.run(buses)
+    before = await items.find_one({"item": "A"})
+    await office.news("transit", "change", id="A", line="B1")
+    await desk.run(buses)
+    after = await items.find_one({"item": "A"})
+    # killed between saying the change and keeping its revision: only the key was noted
+    noted = before | {"state": before["state"] | {"keys": after["state"]["keys"]}}
+    await items.replace_one({"_id": before["_id"]}, noted)
+    await desk.engine.database["triggers"].update_many({}, {"$set": {"cursor.since": ""}})
+    await desk.run(buses)
+
+    assert [each["state"] for each in await desk.said()] == ["cancelled", "scheduled"]
+
+
+@pytest.mark.parametrize("verb", ["change", "cancel"])
+async def test_dying_after_the_first_word_still_lets_the_next_revision_take_its_place(
+    desk, office, buses, verb
+):
+    items = desk.engine.database["trigger_items"]
+    await office.news("transit", "announce", id="A")
+    await desk.run(buses)
+    after = await items.find_one({"item": "A"})
+    noted = after | {"revision": 0, "state": {"keys": after["state"]["keys"]}}
+    await items.replace_one({"_id": after["_id"]}, noted)
+    await office.news("transit", verb, id="A", **({"line": "B1"} if verb == "change" else {}))
+    await desk.run(buses)
+
+    first, *later = await desk.said()
+    assert first["state"] == "cancelled"
+    assert [each["state"] for each in later] == (["scheduled"] if verb == "change" else [])
+
+
 async def test_long_names_are_cut_to_what_the_card_holds(desk, office, buses):
     await office.news(
         "transit",
