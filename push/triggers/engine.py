@@ -129,10 +129,10 @@ class TriggerEngine:
         except LeaseLost:
             log.warning("trigger.lease_lost", extra=_names(claimed))
         except (DepartmentError, TimeoutError) as error:
-            await self._failed(claimed, error)
+            await self._failed(claimed, error, plan.every)
         except Exception as error:  # outermost: the next run begins where this one did
             log.exception("trigger.crashed", extra=_names(claimed))
-            await self._failed(claimed, error)
+            await self._failed(claimed, error, plan.every)
 
     def _visit(self, claimed: Claimed, emit: Emitter) -> Visit:
         async def save(cursor: Cursor) -> None:
@@ -198,8 +198,8 @@ class TriggerEngine:
             },
         )
 
-    async def _failed(self, claimed: Claimed, error: Exception) -> None:
-        next_at = self._clock.now() + backoff(claimed.failures)
+    async def _failed(self, claimed: Claimed, error: Exception, every: timedelta) -> None:
+        next_at = self._clock.now() + backoff(claimed.failures, every)
         reason = without_documents(f"{type(error).__name__}: {error}")
         try:
             async with asyncio.timeout(STORE_SECONDS):

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 FIRST_BACKOFF = timedelta(seconds=30)
 LONGEST_BACKOFF = timedelta(minutes=15)
+MOST_MISSED = 10  # looks that are left out, and at least
+SHORTEST_LIMIT = timedelta(minutes=1)
 JITTER = 0.1
 MOST_JITTER = 5.0  # seconds
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,8 +27,12 @@ def next_on_grid(name: str, every: timedelta, now: datetime) -> datetime:
     return now + timedelta(seconds=length - passed + late)
 
 
-def backoff(failures: int) -> timedelta:
-    """Return how long to leave a department alone after so many failures before this one."""
-    longest = LONGEST_BACKOFF.total_seconds()
+def backoff(failures: int, every: timedelta = LONGEST_BACKOFF) -> timedelta:
+    """Return how long to leave a department alone after so many failures before this one.
+
+    Who is usually asked `every` half a minute, because lives depend on it, is not left alone for
+    a quarter of an hour.
+    """
+    longest = min(max(MOST_MISSED * every, SHORTEST_LIMIT), LONGEST_BACKOFF).total_seconds()
     wait = min(FIRST_BACKOFF.total_seconds() * 2 ** min(failures, 16), longest)
     return timedelta(seconds=wait * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311

@@ -348,6 +348,13 @@ def test_failures_wait_longer_each_time_but_never_for_ever():
     assert max(waits) <= 15 * 60 * 1.1
 
 
+@pytest.mark.parametrize(("every", "longest"), [(2, 60), (30, 300), (60, 600), (600, 900)])
+def test_what_is_asked_often_is_not_left_alone_for_long(every, longest):
+    wait = backoff(50, timedelta(seconds=every)).total_seconds()
+
+    assert 0.9 * longest <= wait <= 1.1 * longest
+
+
 async def test_each_account_has_a_row_of_its_own(desk):
     trigger = saying("e1")
     await desk.rows.ensure("other", "scripted", first_at=desk.engine.clock.now())
