@@ -1,5 +1,7 @@
 """Policies for enterprises (惠企政策): every entry is one revision of one policy."""
 
+from datetime import UTC
+
 from pydantic import AwareDatetime, Field
 
 from connectors.http import Department, DepartmentClient
@@ -31,8 +33,8 @@ class PolicyPayload(Payload):
             status=self.status,
             title=self.title,
             issuer=self.issuer,
-            published_at=self.published_at,
-            apply_until=self.apply_until,
+            published_at=self.published_at.astimezone(UTC),
+            apply_until=self.apply_until.astimezone(UTC) if self.apply_until else None,
             url=self.url,
         )
 

@@ -1,5 +1,6 @@
 """Bus detours (公交改道, domain.md 3.2): every entry is one revision of one detour."""
 
+from datetime import UTC
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -65,9 +66,9 @@ class DetourPayload(Payload):
             status=self.status,
             line=self.line,
             direction=self.direction,
-            start=self.start,
-            end=self.end,
-            review_at=self.review_at,
+            start=self.start.astimezone(UTC),
+            end=self.end.astimezone(UTC) if self.end else None,
+            review_at=self.review_at.astimezone(UTC) if self.review_at else None,
             reason=self.reason,
             path_before=self.path_before,
             path_after=self.path_after,

@@ -1,7 +1,7 @@
 """Bus detours and policies, from feeds over real HTTP to broadcasts (domain.md 3.2)."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -153,6 +153,24 @@ async def test_a_change_that_nobody_notices_is_not_pushed(desk, office, buses):
     entry = await office.news("transit", "announce", id="A")
     await office.news("transit", "raw", entry=entry | {"revision": 2, "hotline": "12345"})
     await desk.run(buses)
+
+    assert await desk.phases() == ["announced"]
+
+
+@pytest.mark.parametrize(
+    ("department", "verb", "name"),
+    [("transit", "announce", "from"), ("enterprise", "publish", "apply_until")],
+)
+async def test_the_same_instant_in_another_zone_is_no_change(
+    desk, office, buses, policies, department, verb, name
+):
+    told = await office.news(department, verb, id="A")
+    moment = datetime.fromisoformat(told[name]).astimezone(UTC).isoformat()
+    await desk.run(buses)
+    await desk.run(policies)
+    await office.news(department, "raw", entry=told | {"revision": 2, name: moment})
+    await desk.run(buses)
+    await desk.run(policies)
 
     assert await desk.phases() == ["announced"]
 
