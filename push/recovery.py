@@ -6,6 +6,8 @@ there is traffic. Every step is safe to repeat and safe beside another process d
 
 import logging
 import secrets
+import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from domain.broadcast import Broadcast
@@ -25,6 +27,7 @@ from storage.redis.scripts import StoreAway
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
+WRITE_OFF = 1.0  # seconds of one tick for broadcasts that were cancelled
 PAGE = 200
 
 
@@ -104,14 +107,18 @@ class Recovery:
         self._after = page[-1] if len(page) == PAGE else ""
 
     async def _write_off_cancelled(self, now: datetime) -> None:
-        """Conclude cancelled broadcasts; one that cannot be read keeps no other one waiting."""
+        """Conclude cancelled broadcasts; one that cannot be read keeps no other one waiting.
+
+        A large one takes many ticks, between which everything else is looked at.
+        """
+        until = time.monotonic() + WRITE_OFF
         for cancelled in await self._store.cancelled(now=now):
             try:
-                await self._write_off(cancelled, now)
+                await self._write_off(cancelled, now, until)
             except Exception:  # outermost: it is tried again with the next tick
                 log.exception("broadcast.write_off_failed", extra={"broadcast": cancelled.id})
 
-    async def _write_off(self, broadcast: Broadcast, now: datetime) -> None:
+    async def _write_off(self, broadcast: Broadcast, now: datetime, until: float) -> None:
         """Conclude the people of a cancelled broadcast whom no living worker holds."""
         job = await self._jobs.load(broadcast.id)
         for wanted in await self._ledger.list_open(broadcast.id):
@@ -120,10 +127,10 @@ class Recovery:
             )
             if batch is None:
                 continue
-            try:
+            with suppress(LeaseLost):  # then another process concludes it
                 await self._chunks.write_off(job, batch, broadcast.state)
-            except LeaseLost:
-                continue  # another process concludes it
+            if time.monotonic() >= until:
+                break
         if await self._ledger.is_complete(broadcast.id):
             totals = await self._ledger.totals(broadcast.id)
             await self._store.close(broadcast.id, totals)

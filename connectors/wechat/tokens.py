@@ -103,13 +103,17 @@ class TokenKeeper:
         self._timeout = timeout
         self._held: AccessToken | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._ageing: str | None = None  # the token that serves on while somebody renews it
         self._trouble: SendFailed | None = None  # why the last call failed
         self._quiet_until: datetime | None = None
 
     async def token(self) -> str:
         """Return a token that will live for some minutes."""
         held = self._held
-        if held is not None and self.clock.now() < held.renew_at:
+        now = self.clock.now()
+        if held is not None and (
+            now < held.renew_at or (held.value == self._ageing and now < held.expires_at)
+        ):  # a send that waited for the renewal would leave later than its pace and pauses allow
             return held.value
         return await self._renewed(None)
 
@@ -126,6 +130,7 @@ class TokenKeeper:
             if held is not None and self._serves(held, rejected):
                 return held.value  # a neighbour in this process was faster
             lives = rejected is None and held is not None and self.clock.now() < held.expires_at
+            self._ageing = held.value if held is not None and lives else None
             try:
                 self._held = await self._obtain(rejected, patient=not lives)
             except ServiceError as error:  # the platform's no, or a store that is away
@@ -135,6 +140,8 @@ class TokenKeeper:
                     "wechat.token.kept", extra={"app_id": self._app_id, "reason": str(error)}
                 )
                 return held.value  # there are minutes left to try again
+            finally:
+                self._ageing = None
             return self._held.value
 
     def _serves(self, token: AccessToken, rejected: str | None) -> bool:

@@ -132,6 +132,24 @@ async def test_an_ageing_token_serves_while_another_process_renews_it(
         assert await keeper.token() == "token-1"
 
 
+async def test_an_ageing_token_serves_while_a_neighbour_waits_for_the_next_one(
+    new_keeper: NewKeeper, platform: WeChatStub, clock: FakeClock
+) -> None:
+    keeper = new_keeper(timeout=aiohttp.ClientTimeout(total=2))
+    await keeper.token()
+    platform.on(PATH, SILENCE)
+    clock.advance(7200 - 200)
+    renewing = asyncio.create_task(keeper.token())
+    await asyncio.sleep(0.1)
+
+    async with asyncio.timeout(0.5):
+        assert [await keeper.token() for _ in range(5)] == ["token-1"] * 5
+
+    assert not renewing.done()
+    assert await renewing == "token-1"
+    assert len(platform.calls(PATH)) == 2
+
+
 async def test_a_rejected_token_is_compared_with_the_store_before_it_is_thrown_away(
     new_keeper: NewKeeper, platform: WeChatStub, clock: FakeClock
 ) -> None:

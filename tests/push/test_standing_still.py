@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from domain.broadcast import Audience, Counts
 from domain.delivery import SendFailed
 from domain.ids import BroadcastId
+from push import recovery
 from push.sender import PutOff, Sender
 from storage.mongo.ledger import MAX_STALLS
 from storage.redis.limiter import Limiter
@@ -60,6 +61,25 @@ async def test_a_cancelled_broadcast_that_cannot_be_read_keeps_no_other_one_open
 
     assert await engine.store.find_totals(broken) is None
     assert await engine.counts(other) == Counts(audience=1, skipped=1)
+
+
+async def test_a_large_cancelled_broadcast_takes_many_ticks_and_no_tick_for_itself(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recovery, "WRITE_OFF", 0.0)
+    engine = await make_engine(batch_size=2)
+    await engine.follow(6)
+    broadcast = await engine.begin()
+    await engine.broadcasts.cancel(broadcast)
+
+    skipped = []
+    for _ in range(3):
+        await engine.recovery.tick()
+        skipped.append((await engine.ledger.totals(broadcast)).skipped)
+
+    assert skipped == [2, 4, 6]
+    assert await engine.counts(broadcast) == Counts(audience=6, skipped=6)
+    assert await engine.store.find_totals(broadcast) is not None
 
 
 async def test_any_number_of_paused_broadcasts_hides_nobody_who_may_go_on(
