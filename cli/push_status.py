@@ -126,9 +126,9 @@ def _running(overview: Overview, rates: Mapping[str, Speed]) -> Table:
         speed = rates.get(each.id, Speed())
         totals = each.totals
         expanding = " (being expanded)" if each.expected is None else ""
-        state = f"[yellow]{each.state}[/]: {escape(each.reason)}" if each.reason else each.state
+        state = f"[yellow]{each.state}[/]: {_plain(each.reason)}" if each.reason else each.state
         table.add_row(
-            f"{escape(each.title)}\n[dim]{each.id}[/]",
+            f"{_plain(each.title)}\n[dim]{each.id}[/]",
             f"[bold]urgent[/] {state}" if each.priority == "urgent" else state,
             ProgressBar(total=max(each.people, 1), completed=totals.concluded, width=BAR_WIDTH),
             f"{totals.concluded:,} of {each.people:,}{expanding}",
@@ -153,6 +153,11 @@ def _processes(overview: Overview) -> Table:
             heard = f"{each.ago.total_seconds():.0f} s ago"
         table.add_row(escape(each.name), escape(each.roles), heard, str(each.batches))
     return table
+
+
+def _plain(text: str) -> str:
+    """Show what a department wrote: no markup, and no control of the operator's terminal."""
+    return escape("".join(each if each.isprintable() else "�" for each in text))
 
 
 def _marked(span: timedelta, *, after: timedelta = timedelta(0)) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -64,6 +65,17 @@ def test_it_shows_what_a_person_on_call_needs():
         assert part in text
     for part in ("host:17", "40 s ago", "3", "redis: away"):
         assert part in text
+
+
+def test_a_title_does_not_drive_the_terminal():
+    out = StringIO()
+    now = overview(300)
+    running_ = replace(now.running[0], title="停水\x1b[2J\x1b]0;x\x07", reason="\x1b[31m[red]")
+
+    Console(file=out, width=160).print(render(replace(now, running=(running_,)), {}))
+
+    assert "\x1b" not in out.getvalue()
+    assert "[red]" in out.getvalue()
 
 
 async def test_once_prints_tables_and_ends(command):
