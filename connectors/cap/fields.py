@@ -83,7 +83,7 @@ RESOURCE: Mapping[str, Rule] = {
     "resourceDesc": Rule(1, longest=LONG),
     "mimeType": ONE,
     "size": MAYBE,
-    "uri": Rule(longest=4_000),
+    "uri": Rule(longest=SHAPE),  # perhaps `data:`
     "derefUri": Rule(longest=SHAPE),
     "digest": MAYBE,
 }

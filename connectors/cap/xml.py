@@ -35,6 +35,8 @@ _WIDER = {  # Python's name, or that of what publishers really write
     **dict.fromkeys(("gb2312", "gbk", "cp936"), "gb18030"),
     "windows-31j": "cp932",
 }
+# what a server says of every file unless it was told better: no proof against the bytes
+_SERVERS_OWN = frozenset({"us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252"})
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins alike
@@ -137,6 +139,8 @@ def _encoding_of(body: bytes, charset: str) -> str:
         if body.startswith(bom):
             return encoding
     named = charset.strip().strip("\"'").lower()
+    if named in _SERVERS_OWN and _is_utf_8(body):
+        return "utf-8"
     if named and named != "utf-16":  # which does not say which of the two it is
         return named
     if body[:2] in (b"<\x00", b"\x00<"):
@@ -147,6 +151,15 @@ def _encoding_of(body: bytes, charset: str) -> str:
     name = declared[1].decode("ascii").lower() if declared else "utf-8"
     # a document in single bytes cannot be UTF-16, whatever it says
     return "utf-8" if name.startswith("utf-16") else name
+
+
+def _is_utf_8(body: bytes) -> bool:
+    """Whether it cannot well be anything else: hardly any other text is valid UTF-8 by chance."""
+    try:
+        body.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _not_xml(error: ExpatError) -> CapRefused:

@@ -255,6 +255,14 @@ def test_the_charset_of_the_header_goes_before_the_declaration():
     assert refusal(CENTRE.encode("gbk")).reason == "bad_encoding"
 
 
+@pytest.mark.parametrize("header", ["ISO-8859-1", "us-ascii", "windows-1252"])
+def test_what_a_server_says_of_every_file_does_not_turn_chinese_into_rubbish(header):
+    assert read_alert(CENTRE.encode(), header) == read_alert(CENTRE.encode())
+    western = CENTRE.replace("暴雨", "Sturmböen")
+    western = re.sub("[\u0100-\uffff]", "x", western)
+    assert read_alert(western.encode("cp1252"), "windows-1252").infos[0].event == "Sturmböen"
+
+
 @pytest.mark.parametrize("encode", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_a_header_that_says_utf_16_leaves_the_order_of_bytes_to_the_document(encode):
     assert read_alert(CENTRE.encode(encode), "UTF-16") == read_alert(CENTRE.encode())
