@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.ids import BroadcastId
 from domain.ledger import Totals
@@ -61,11 +62,14 @@ class Closer:
         if not await self._store.close(broadcast_id, totals, finished_at=now):
             return False
         await self._ledger.expire_people(broadcast_id, now + LISTS_KEPT)
-        if broadcast.kind == "broadcast":
-            await self._drop_queue(queue_for(broadcast))
+        await self.drop_queue(broadcast)
         return True
 
-    async def _drop_queue(self, queue: str) -> None:
+    async def drop_queue(self, broadcast: Broadcast) -> None:
+        """Forget the queue of a broadcast that is over, if it had one of its own."""
+        if broadcast.kind != "broadcast":
+            return
+        queue = queue_for(broadcast)
         try:
             await self._ring.drop(queue)
         except StoreAway as error:

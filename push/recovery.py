@@ -21,7 +21,7 @@ from push.jobs import Jobs
 from push.receipts import Receipts
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.ledger import LeaseLost, MongoLedger
-from storage.redis.ring import Ring
+from storage.redis.ring import Ring, broadcast_of
 from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 WRITE_OFF = 1.0  # seconds of one tick for broadcasts that were cancelled
 PAGE = 200
+FORGET_EVERY = timedelta(minutes=1)
 
 
 class Recovery:
@@ -56,6 +57,7 @@ class Recovery:
         self._receipts = receipts
         self._clock = clock
         self._owner = f"recovery-{secrets.token_hex(6)}"
+        self._forget_at = clock.now()
         self._after = ""  # where the round through open broadcasts goes on
 
     async def tick(self, now: datetime | None = None) -> None:
@@ -72,6 +74,7 @@ class Recovery:
             await self._broadcasts.pause_by_itself(broadcast, reason=reason)
         try:
             await self._ring_again(now)
+            await self._forget_queues(now)
         except StoreAway as error:
             log.warning("ring.away", extra={"reason": f"{error}; next sweep in a second"})
         await self._close_complete()
@@ -98,6 +101,19 @@ class Recovery:
             missing = await self._ring.restore(queue, broadcast.priority, ready)
             if missing:
                 log.info("ring.restored", extra={"queue": queue, "batches": missing})
+
+    async def _forget_queues(self, now: datetime) -> None:
+        """Now and then, drop queues that are read though their broadcast is not being sent.
+
+        One is left when Redis was away at its end, or when it was rung for just after a cancel.
+        Should its broadcast go on after all, the next tick rings for it.
+        """
+        if self._forget_at <= now:
+            self._forget_at = now + FORGET_EVERY
+            owners = {broadcast_of(queue): queue for queue in await self._ring.active()}
+            mine = {owner: queue for owner, queue in owners.items() if owner is not None}
+            for owner in mine.keys() - await self._store.with_state(mine.keys(), "sending"):
+                await self._ring.drop(mine[owner])
 
     async def _close_complete(self) -> None:
         """Close what its last worker did not live to close, a page in each tick."""
@@ -135,4 +151,5 @@ class Recovery:
             totals = await self._ledger.totals(broadcast.id)
             await self._store.close(broadcast.id, totals)
             await self._ledger.expire_people(broadcast.id, now + LISTS_KEPT)
+            await self._closer.drop_queue(broadcast)
             log.info("broadcast.closed", extra={"broadcast": broadcast.id, "counts": str(totals)})

@@ -24,6 +24,7 @@ from storage.redis.scripts import asked
 
 GROUP = "workers"
 FIELD = b"b"
+NOTICES = "notices"
 SCORES: dict[Rank, float] = {"urgent": 0, "personal": 0.5, "bulk": 1}
 STALE_MS = 5_000  # an entry read this long ago and not settled belonged to a worker that died
 PATIENCE = 5.0
@@ -54,9 +55,15 @@ def account_of(queue: str) -> AccountId:
     return AccountId(queue.partition(":")[0])
 
 
+def broadcast_of(queue: str) -> BroadcastId | None:
+    """Return whose queue it is; None when many share it."""
+    name = queue.partition(":")[2]
+    return None if name.startswith(NOTICES) else BroadcastId(name)
+
+
 def notices_queue(account: AccountId, priority: Priority = "normal") -> str:
     """Return the queue that all notices and digests of an account share; urgent ones their own."""
-    return f"{account}:notices" if priority == "normal" else f"{account}:notices-{priority}"
+    return f"{account}:{NOTICES}" if priority == "normal" else f"{account}:{NOTICES}-{priority}"
 
 
 def rank_of(queue: str, priority: Priority) -> Rank:
@@ -165,6 +172,12 @@ class Ring:
             pipe.zrem(self.registry, queue)
             pipe.delete(self._key(queue))
             await pipe.execute()
+
+    async def active(self) -> list[str]:
+        """Return the queues that are read."""
+        async with asked(PATIENCE):
+            names = cast(list[bytes], await self._redis.zrange(self.registry, 0, -1))
+        return [name.decode() for name in names]
 
     async def needs(self, queue: str, wanted: int) -> bool:
         """Whether the queue is not read, or holds fewer entries than there are ready batches."""

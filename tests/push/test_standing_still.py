@@ -15,6 +15,7 @@ from push import recovery
 from push.sender import PutOff, Sender
 from storage.mongo.ledger import MAX_STALLS
 from storage.redis.limiter import Limiter
+from storage.redis.ring import notices_queue, queue_of
 from tests.push.conftest import MakeEngine
 from tests.support.platform import Platform
 from tests.support.push import CITY, Engine, FlowingClock, until
@@ -80,6 +81,22 @@ async def test_a_large_cancelled_broadcast_takes_many_ticks_and_no_tick_for_itse
     assert skipped == [2, 4, 6]
     assert await engine.counts(broadcast) == Counts(audience=6, skipped=6)
     assert await engine.store.find_totals(broadcast) is not None
+
+
+async def test_a_queue_that_outlived_its_broadcast_is_forgotten(
+    engine: Engine, clock: FlowingClock
+):
+    people = await engine.follow(2)
+    over, going = [await engine.begin(Audience(openids=(openid,))) for openid in people]
+    await engine.broadcasts.cancel(over)
+    await engine.recovery.tick()
+    await engine.ring.add(queue_of(CITY, over), "normal", [f"{over}:0"])  # by a slow expansion
+    await engine.ring.add(notices_queue(CITY), "normal", ["nt_1:0"])
+
+    clock.advance(61)
+    await engine.recovery.tick()
+
+    assert set(await engine.ring.active()) == {queue_of(CITY, going), notices_queue(CITY)}
 
 
 async def test_any_number_of_paused_broadcasts_hides_nobody_who_may_go_on(
