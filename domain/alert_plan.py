@@ -108,13 +108,17 @@ def replaced_by(alert: Alert, family: Sequence[AlertRecord]) -> list[AlertRecord
     """Return the messages of a chain whose place an update or an end takes."""
     if alert.message_type not in ("Update", "Cancel") or not alert.is_public:
         return []
+    if alert.message_type == "Update" and not alert.infos:
+        return []  # it says nothing that could stand in their place
     real = [record for record in family if record.is_said_to_all]
     return [] if _is_superseded(alert, real) else _earlier(alert, real)
 
 
 def _is_superseded(alert: Alert, family: Sequence[AlertRecord]) -> bool:
     """Whether a later message came first: one that refers to it, or the end of everything."""
-    if any(alert.id.digest in record.references for record in family):
+    if any(
+        alert.id.digest in record.references and record.reason != "no_info" for record in family
+    ):
         return True
     return alert.message_type != "Cancel" and any(
         record.message_type == "Cancel" and record.sent > alert.id.sent for record in family

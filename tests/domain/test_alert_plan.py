@@ -17,7 +17,7 @@ from domain.alert import (
     rank,
     regions_of,
 )
-from domain.alert_plan import Setting, decide
+from domain.alert_plan import Setting, decide, replaced_by
 from domain.alert_record import REASONS, AlertRecord
 from domain.ids import RegionCode
 from domain.topic import ancestors
@@ -337,6 +337,17 @@ def test_an_alert_that_comes_after_its_successor_is_not_told(desk, kind):
     desk.hear(alert("b", info("blue"), kind=kind, after=1, refers=(a.id,)))
 
     assert desk.hear(a).reason == "superseded"
+
+
+def test_an_update_without_information_silences_nothing(desk):
+    a = alert("a", info("red"))
+    empty = alert("b", kind="Update", after=1, refers=(a.id,))
+    assert desk.hear(empty).reason == "no_info"
+    heard = desk.hear(a)
+
+    assert heard.action == "sent"
+    assert replaced_by(empty, [heard]) == []
+    assert replaced_by(alert("c", kind="Cancel", after=2, refers=(a.id,)), [heard]) == [heard]
 
 
 def test_an_end_that_comes_late_does_not_end_what_was_announced_after_it(desk):
