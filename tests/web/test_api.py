@@ -215,6 +215,14 @@ async def test_the_same_idempotency_key_and_order_give_the_same_answer(api: Api,
     assert (again.status, again.json) == (201, first.json)
 
 
+async def test_the_key_of_a_triggers_push_cannot_be_taken(api: Api):
+    answer = await api.order(idempotency_key="trigger:alert:0123:1:red")
+
+    assert answer.status == 422
+    [fault] = answer.json["errors"]
+    assert (fault["field"], "trigger:" in fault["message"]) == ("idempotency_key", True)
+
+
 async def test_the_same_idempotency_key_with_another_order_is_a_conflict(api: Api):
     await api.order(idempotency_key="k-1")
 

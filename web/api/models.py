@@ -15,7 +15,7 @@ from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
 from web.api.rules import RuleModel
-from web.api.strict import Moment, Name, Strict
+from web.api.strict import Moment, Name, RepeatKey, Strict
 
 HOURS = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 Value = Annotated[str, StringConstraints(max_length=500)]
@@ -117,7 +117,7 @@ class BroadcastRequest(Strict):
         description="空为主题规定的渠道；mass 为群发：只有文字，每人每月最多 4 条 / null means "
         "the topic's channels; mass is a mass send: words only, at most 4 a month per person",
     )
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
+    idempotency_key: RepeatKey | None = Field(
         None, description="重复提交的凭据，每个账号内唯一 / unique per account, for repeats"
     )
 

@@ -18,6 +18,19 @@ def _a_time_to_reckon_with(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_a_time_to_reckon_with)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+TRIGGERS = "trigger:"  # how the keys of `push.triggers.emit` begin
+
+
+def _not_a_triggers(key: str) -> str:
+    """Keep departments from taking the key of a trigger's own push, which would then be silent."""
+    if key.startswith(TRIGGERS):
+        raise PydanticCustomError("reserved", "不能以 trigger: 开头，这是系统保留的")
+    return key
+
+
+RepeatKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_not_a_triggers)
+]
 
 
 class Strict(BaseModel):
