@@ -135,6 +135,8 @@ class MassChannel:
         if not called:  # the broadcast or the account stopped before it
             rest = people[1:]
             (found.at_risk if at_risk else found.afresh).extend(rest)
+            if not at_risk:  # it may be cancelled before it is begun anew
+                await self.release(batch, everybody)
 
     async def _failed(
         self,
@@ -170,9 +172,11 @@ class MassChannel:
                 for openid in people
             ]
         elif error.failure in ("config", "refresh_token"):
+            await self.release(batch, everybody)
             found.afresh += people
             found.misconfigured = Misconfigured(error.errcode, str(error))
         else:
+            await self.release(batch, everybody)
             found.put_off += people
             found.put_off_until = (
                 next_midnight(now)

@@ -215,6 +215,34 @@ async def test_a_missing_permission_pauses_and_calls_a_person(engine, platform):
     assert len(platform.masses) == 1
 
 
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_cancelled_send_of_which_no_call_was_made_leaves_everybody_their_month(
+    engine, platform, clock, held
+):
+    await engine.follow(3)
+    platform.other_fault = lambda _channel, _openid: Fault(code=48003)
+    broadcast = await engine.begin(channel="mass")
+    if held:
+        await engine.limiter.hold(CITY, timedelta(minutes=1))
+
+    async with engine.working():
+        await until(lambda: _was_put_back(engine, broadcast))
+        await engine.broadcasts.cancel(broadcast)
+        await until(lambda: _is_closed(engine, broadcast))
+
+    assert (await engine.counts(broadcast)).skipped == 3
+    assert await engine.database["slots"].count_documents({"by.0": {"$exists": True}}) == 0
+
+
+async def _was_put_back(engine, broadcast):
+    query = {"broadcast": broadcast, "begun": True}
+    return await engine.database["batches"].find_one(query) is not None
+
+
+async def _is_closed(engine, broadcast):
+    return await engine.store.find_totals(broadcast) is not None
+
+
 async def test_a_hundred_and_first_call_of_the_day_waits_for_the_next(engine, platform, clock):
     await engine.follow(3)
     key = mass.day_key(CITY, clock.now())
