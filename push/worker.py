@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
 BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
-LOOKED_AT = 200  # of these in one look
+MOST_STANDING = 200  # of these in one look while there are some of broadcasts that stand still
 STOOD = timedelta(seconds=1)  # before a batch of a paused broadcast is looked at again
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
@@ -69,6 +69,7 @@ class Worker:
         self._lanes = Lanes(concurrency)
         self._held: dict[str, Batch] = {}
         self._look_for_begun = clock.now()
+        self._some_stand = False
         self._room = asyncio.Event()  # a batch ended
         self._health = Health()
         self._stopping = False
@@ -169,11 +170,14 @@ class Worker:
             return []
         held = self._held.values()
         full = {lane for lane in map(lane_of, held) if not self._lanes.room_for_begun(lane, held)}
-        found = await self._ledger.list_abandoned(now, limit=LOOKED_AT)
-        found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=LOOKED_AT)
+        most = MOST_STANDING if self._some_stand else 2 * self._concurrency
+        found = await self._ledger.list_abandoned(now, limit=most)
+        found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=most)
         broadcasts = {broadcast for _, broadcast, _ in found}
         going = await self._gate.sending(broadcasts)
-        if standing := broadcasts - going:
+        standing = broadcasts - going
+        self._some_stand = bool(standing)
+        if standing:
             await self._ledger.begun.set_aside(standing, now)
             for resumed in await self._gate.sending(standing):  # between our two questions
                 await self._ledger.begun.take_up(resumed, now)
@@ -185,7 +189,7 @@ class Worker:
             if room.setdefault(lane, self._lanes.room_for_begun(lane, held)) > 0:
                 room[lane] -= 1
                 wanted.append(batch)
-        if len(found) < LOOKED_AT:  # else there is more, looked for as soon as there is room
+        if len(found) < most:  # else there is more, looked for as soon as there is room
             self._look_for_begun = now + BEGUN
         return await self._claim(wanted)
 
