@@ -55,16 +55,22 @@ class Planner:
         now = now or self._clock.now()
         self._look_back(now)
         for broadcast in await self._store.due(now):
-            if broadcast.cron:
-                for occurrence in await self._plans.look_at(broadcast, now):
-                    await self._begin(occurrence, now)
-            else:
-                await self._begin(broadcast, now)
+            try:
+                await self._look_at(broadcast, now)
+            except Exception:  # outermost: one that cannot begin keeps no other one waiting
+                log.exception("broadcast.not_begun", extra={"broadcast": broadcast.id})
         while len(self._tasks) < EXPANSIONS:
             abandoned = await self._store.take_fanout(now=now, owner=self._owner, until=now + LEASE)
             if abandoned is None:
                 break
             self._expand(abandoned)
+
+    async def _look_at(self, broadcast: Broadcast, now: datetime) -> None:
+        if not broadcast.cron:
+            await self._begin(broadcast, now)
+            return
+        for occurrence in await self._plans.look_at(broadcast, now):
+            await self._begin(occurrence, now)
 
     async def settle(self) -> None:
         """Wait until what was begun has ended."""

@@ -72,7 +72,12 @@ class Plans:
         after = ""
         while page := await self._store.list_plans(after=after, limit=PAGE):
             for plan in page:
-                for occurrence in await self.look_at(plan, now):
+                try:
+                    made = await self.look_at(plan, now)
+                except Exception:  # outermost: the other plans are looked at all the same
+                    log.exception("schedule.look_back_failed", extra={"broadcast": plan.id})
+                    continue
+                for occurrence in made:
                     yield occurrence
             after = page[-1].id
 

@@ -8,6 +8,9 @@ import pytest
 
 from domain.broadcast import Counts
 from domain.ids import BroadcastId
+from domain.recurrence import Recurrence
+from push.planner import Planner
+from push.recurrences import recurrence
 from tests.support.platform import Platform
 from tests.support.push import Engine, FlowingClock, until
 
@@ -49,6 +52,28 @@ async def test_a_plan_makes_one_child_per_planned_time_whoever_ticks(
     assert await _children(engine, plan) == [("2026-11-24T04:00:00+00:00", "sending")]
     found = await engine.find(plan)
     assert found.due_at.isoformat() == "2026-11-25T04:00:00+00:00"
+
+
+async def test_a_plan_that_cannot_be_looked_at_keeps_no_other_one_waiting(
+    engine: Engine, clock: FlowingClock
+):
+    await engine.follow(3)
+    await engine.order(cron="0 12 * * *")
+    plan = await engine.order(cron="5 12 * * *")
+    once = await engine.order(at=clock.now() + timedelta(hours=2, minutes=6))
+    clock.advance(timedelta(hours=2, minutes=10))
+
+    def read(text: str) -> Recurrence:
+        if text.startswith("0 "):
+            raise RuntimeError("its calendar cannot be read")
+        return recurrence(text)
+
+    planner = Planner(engine.store, engine.fanout, clock, quiet_hours=None, read=read)
+    await planner.tick()
+    await planner.settle()
+
+    assert [state for _, state in await _children(engine, plan)] == ["sending"]
+    assert await engine.state(once) == "sending"
 
 
 async def test_a_plan_adds_up_its_children(engine: Engine, platform: Platform, clock: FlowingClock):
