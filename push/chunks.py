@@ -77,7 +77,7 @@ class Chunks:
         self._clock = clock
 
     async def work(self, job: Job, batch: Batch, chunk: Chunk) -> Round:
-        """Work off one open sub-chunk, close it, and say what happened."""
+        """Send one open sub-chunk and say what happened; `close` must follow if it was `begun`."""
         people = [batch.people[position] for position in chunk.positions]
         found = Round()
         if chunk.intended_at is not None:
@@ -96,7 +96,7 @@ class Chunks:
             found.deliveries += self._all(people, "skipped", "expired")
         else:
             await self._first(job, batch, chunk, people, found)
-        await self._close(job, batch, chunk, found)
+        found.begun = True
         return found
 
     async def write_off(self, job: Job, batch: Batch, reason: str) -> None:
@@ -285,7 +285,7 @@ class Chunks:
 
     # --- outcomes -------------------------------------------------------------------------
 
-    async def _close(self, job: Job, batch: Batch, chunk: Chunk, found: Round) -> None:
+    async def close(self, job: Job, batch: Batch, chunk: Chunk, found: Round) -> None:
         """Write the outcomes, then close the sub-chunk with its counts and children.
 
         One of which nobody was concluded stays as it is, with a later time: held up every second

@@ -24,10 +24,15 @@ def lane_of(batch: Batch) -> Lane:
 
 
 class Lanes:
-    """Slots, room and rests of one worker. `concurrency` sub-chunks are under way in a lane."""
+    """Slots, room and rests of one worker.
+
+    Of the `concurrency` sub-chunks under way in a lane two thirds may be at the platform; the
+    others are writing what came of it. So neither waits for the other.
+    """
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
+        self._sending = max(1, concurrency * 2 // 3)
         self._slots: dict[Lane, asyncio.Semaphore] = {}
         self._running: Counter[Lane] = Counter()
         self._running_of: Counter[str] = Counter()  # by queue
@@ -36,12 +41,12 @@ class Lanes:
     @asynccontextmanager
     async def slot(self, lane: Lane, queue: str) -> AsyncIterator[None]:
         """Hold a slot while the block lasts; a queue that has none gets one beside the others."""
-        full = self._running[lane] >= self._concurrency
+        full = self._running[lane] >= self._sending
         if full and not self._running_of[queue]:
             with self._counted(lane, queue):
                 yield
         else:
-            slots = self._slots.setdefault(lane, asyncio.Semaphore(self._concurrency))
+            slots = self._slots.setdefault(lane, asyncio.Semaphore(self._sending))
             async with slots:
                 with self._counted(lane, queue):
                     yield

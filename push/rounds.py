@@ -29,6 +29,7 @@ class Round:
     silent: int = 0  # unrepeatable sends that no answer came to
     refused_as_wrong: int = 0  # answers of class config_message
     stopped: Verdict | None = None
+    begun: bool = False  # something is to be written; else the sub-chunk is as it was
 
     @property
     def must_stop(self) -> bool:

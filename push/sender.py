@@ -88,6 +88,10 @@ class Pauses:
     retry: tuple[float, ...] = (0.2, 0.6, 1.5)
     no_answer: tuple[float, ...] = (0.5, 2.0)
 
+    def by_failure(self) -> dict[str, list[float]]:
+        """Return the waits by class of failure, to be used up."""
+        return {"retry_now": list(self.retry), "unknown": list(self.no_answer)}
+
 
 class Sender:
     """Sends through one gateway per account."""
@@ -128,7 +132,7 @@ class Sender:
         """
         gateway = self._gateways[account]
         key = client_msg_id(broadcast, openid)
-        tries = {"retry_now": list(self._pauses.retry), "unknown": list(self._pauses.no_answer)}
+        tries: dict[str, list[float]] | None = None
         while True:
             try:
                 with sending(account):
@@ -142,6 +146,8 @@ class Sender:
             except SendFailed as error:
                 await self._heed(account, error)
                 at_risk = at_risk or error.failure == "unknown"
+                if tries is None:
+                    tries = self._pauses.by_failure()
                 pauses = tries.get(error.failure, [])
                 if pauses and await self._again(account, rank, pauses.pop(0), may_go_on):
                     continue

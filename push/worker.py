@@ -244,6 +244,8 @@ class Worker:
                 # a digest is what it is at this moment, not when it began to wait for the slot
                 job = await self._jobs.load(batch.broadcast)
                 found = await self._chunks.work(job, batch, chunk)
+            if found.begun:  # outcomes are written while others send
+                await self._chunks.close(job, batch, chunk, found)
             if found.stopped is not None and found.stopped.word != "expired":
                 stopped.append(found.stopped)
                 return
