@@ -229,7 +229,7 @@ EVENTS = [
         "<SubscribeMsgSentEvent><List><TemplateId>A</TemplateId><MsgID>17</MsgID>"
         "<ErrorCode>0</ErrorCode><ErrorStatus>success</ErrorStatus></List></SubscribeMsgSentEvent>",
         ConsentEvent,
-        {"kind": "sent", "items": (ConsentItem("A", "success", message_id="17"),)},
+        {"kind": "sent", "items": (ConsentItem("A", "success", message_id="17", code="0"),)},
     ),
     (
         "kf_create_session",

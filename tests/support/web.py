@@ -19,6 +19,7 @@ from domain.conversation import Answer, Inbound, TextMessage
 from domain.ids import AccountId, OpenId
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
+from storage.redis.processes import Processes
 from storage.redis.sealing import Sealer
 from storage.redis.sessions import Sessions
 from storage.redis.windows import Windows
@@ -72,6 +73,13 @@ class UnreadableLedger:
 
 
 @dataclass
+class SmallStores:
+    """The stores that a process with the web role alone touches."""
+
+    processes: Processes
+
+
+@dataclass
 class SmallContext:
     """What the web role needs of an `AppContext`."""
 
@@ -80,6 +88,8 @@ class SmallContext:
     dispatcher: Dispatcher
     late_results: LateResults
     renderer: Renderer
+    stores: SmallStores
+    clock: Clock
     overviews: UnreadableLedger = field(default_factory=UnreadableLedger)
     troubles: dict[str, str | None] = field(default_factory=lambda: {"mongo": None, "redis": None})
 
@@ -123,6 +133,8 @@ def make_context(
         dispatcher=dispatcher,
         late_results=LateResults(redis, Sealer(settings.security.master_key), clock),
         renderer=Renderer(),
+        stores=SmallStores(Processes(redis)),
+        clock=clock,
     )
 
 
