@@ -88,7 +88,12 @@ async def test_nobody_is_lost_or_doubled_while_processes_are_killed(fleet: Fleet
         found = await proof.prove(fleet, meant)
         tally = await fleet.read("tally")
         rows = proof.table(
-            found, killer, tally, resumed_within=RESUMED_WITHIN, bound=SUB_CHUNK * CONCURRENCY
+            found,
+            killer,
+            tally,
+            resumed_within=RESUMED_WITHIN,
+            bound=SUB_CHUNK * CONCURRENCY,
+            is_long=IS_LONG,
         )
         proof.show(rows, console, f"Killed while sending (FAULTS_SEED={SEED})")
 
