@@ -40,12 +40,18 @@ def shorten(text: str, limit: int) -> str:
     line_end = kept.rfind("\n")
     if line_end > 0:
         kept = kept[:line_end]
-    opened = None
-    for opened in _LINK_OPENS.finditer(kept):  # noqa: B007 - the last one counts
-        pass
-    if opened and not _LINK_CLOSES.search(kept, opened.end()):
-        kept = kept[: opened.start()]
-    return kept.rstrip()
+    return _whole_links(kept).rstrip()
+
+
+def _whole_links(kept: str) -> str:
+    """Cut before the first link that lost its end; `<` alone may be the start of its `</a>`."""
+    read_to = 0
+    while opened := _LINK_OPENS.search(kept, read_to):
+        closed = _LINK_CLOSES.search(kept, opened.end())
+        if closed is None:
+            return kept[: opened.start()]
+        read_to = closed.end()
+    return kept
 
 
 def reply_xml(answer: Answer, *, to: str, by: str, at: int) -> str | None:

@@ -3,18 +3,19 @@
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.wechat.replies import MAX_BYTES, clean, reply_xml, shorten, size
 from domain.conversation import Answer
 from tests.support.wechat import read_xml
 
+LINK = '<a href="https://example.org/x?a=1&b=2">查看全文的链接</a>'
 TEXT = st.text(st.characters() | st.sampled_from("]>]]>&<\x00\x0b\ud800\ufffe\r\n"))
 LONG = st.lists(
     st.one_of(
         st.text(max_size=40),
-        st.just('<a href="https://example.org/x?a=1&b=2">查看全文的链接</a>'),
+        st.just(LINK),
         st.just("停水通知：福田区园岭街道\n"),
         st.just("😀" * 20),
     ),
@@ -44,6 +45,7 @@ def test_no_content_is_longer_than_wechat_takes(text):
     assert root is None or size(root.findtext("Content") or "") <= MAX_BYTES
 
 
+@example(LINK + "0" + LINK, size(LINK + "0" + LINK) - 3)  # within the end of the last link
 @given(LONG, st.integers(min_value=0, max_value=3000))
 def test_a_shortened_text_is_a_beginning_without_half_a_link(text, limit):
     short = shorten(text, limit)
