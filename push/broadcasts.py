@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
+from domain.authors import is_same_person, name_of
 from domain.broadcast import (
     TRANSITIONS,
     Audience,
@@ -172,7 +173,7 @@ class Broadcasts:
         """
         broadcast = await self._get(broadcast_id)
         check_transition(broadcast.state, "scheduled")
-        if by in (broadcast.author, *broadcast.edited_by):
+        if any(is_same_person(by, each) for each in (broadcast.author, *broadcast.edited_by)):
             raise NotAllowed("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。")
         if broadcast.revision != revision:
             raise StateError(
@@ -194,12 +195,18 @@ class Broadcasts:
         )
         return self._moved(moved, broadcast, "scheduled")
 
-    async def reject(self, broadcast_id: BroadcastId, *, by: str, reason: str) -> Broadcast:
-        """Send a broadcast in review back, with the reason."""
+    async def reject(
+        self, broadcast_id: BroadcastId, *, by: str, reason: str, revision: int | None = None
+    ) -> Broadcast:
+        """Send a broadcast in review back, with the reason; with `revision`, only if it is that."""
         broadcast = await self._get(broadcast_id)
         check_transition(broadcast.state, "rejected")
         moved = await self._store.move(
-            broadcast_id, {"in_review"}, "rejected", reason=f"{by}: {reason}"
+            broadcast_id,
+            {"in_review"},
+            "rejected",
+            revision=revision,
+            reason=f"{name_of(by)}: {reason}",
         )
         return self._moved(moved, broadcast, "rejected")
 

@@ -1,8 +1,9 @@
 """Edits (修改) before approval: each makes a new revision that must be reviewed again.
 
 An approval names the revision it is of, so one that was given to an older text is void. Whoever
-edited a broadcast may not approve it, as whoever made it may not. After approval nothing can be
-edited: content and template version are frozen, and sending may have begun.
+edited a broadcast may not approve it, as whoever made it may not. Once it is scheduled nothing can
+be edited: content and template version are frozen, and sending may have begun. Earlier revisions
+stay, so that a reviewer sees what an edit changed.
 """
 
 import logging
@@ -65,7 +66,9 @@ class Editing:
             if broadcast.state == "in_review" and order_of(broadcast).digest() == order.digest():
                 return broadcast
             edited = _edited(broadcast, order, author)
-            if await self._revisions.replace(edited, revision=broadcast.revision):
+            if await self._revisions.replace(
+                edited, revision=broadcast.revision, by=author, at=self._clock.now()
+            ):
                 log.info(
                     "broadcast.edited",
                     extra={

@@ -22,6 +22,7 @@ from connectors.wechat.tokens import TokenKeeper
 from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
 from handlers import discover
+from push.approvals import Approvals
 from push.broadcasts import Broadcasts
 from push.collecting import Collector
 from push.dead import DeadBatches
@@ -71,6 +72,7 @@ class AppContext:
     bindings: BindingService
     audiences: Audiences
     broadcasts: Broadcasts
+    approvals: Approvals
     dead: DeadBatches
     editing: Editing
     resends: Resends
@@ -222,6 +224,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             bindings=bindings,
             audiences=audiences,
             broadcasts=broadcasts,
+            approvals=Approvals(
+                stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
+            ),
             dead=DeadBatches(stores.dead, stores.ledger, stores.broadcasts, broadcasts, clock),
             editing=Editing(stores.broadcasts, stores.revisions, accounts, catalogue, clock),
             resends=Resends(stores.broadcasts, stores.delivery_lists, clock),

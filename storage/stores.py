@@ -40,6 +40,7 @@ from storage.mongo.overview import MongoOverview
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
 from storage.mongo.retention import MongoRetention
+from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
@@ -79,6 +80,7 @@ INDEXED = (
     MongoSlots,
     MongoMassJobs,
     MongoQuotas,
+    MongoReviews,
 )
 
 Document = dict[str, Any]
@@ -97,6 +99,7 @@ class Stores:
     ledger: MongoLedger
     dead: MongoDead
     revisions: MongoRevisions
+    reviews: MongoReviews
     broadcast_lists: MongoBroadcastLists
     delivery_lists: MongoDeliveryLists
     deliveries: MongoDeliveries
@@ -177,6 +180,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             ledger=ledger,
             dead=MongoDead(database),
             revisions=MongoRevisions(database),
+            reviews=MongoReviews(database),
             broadcast_lists=MongoBroadcastLists(database),
             delivery_lists=MongoDeliveryLists(database),
             deliveries=MongoDeliveries(database),

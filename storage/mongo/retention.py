@@ -29,6 +29,7 @@ class MongoRetention:
         self._broadcasts = database["broadcasts"]
         self._deliveries = database["deliveries"]
         self._batches = database["batches"]
+        self._revisions = database["broadcast_revisions"]
 
     async def strip(self, *, ended_before: datetime, limit: int) -> int:
         """Step one, for the oldest; returns how many."""
@@ -80,6 +81,10 @@ class MongoRetention:
         else:
             await self._broadcasts.update_one(
                 {"_id": broadcast_id}, {"$set": {"retired": 2, "audience.openids": []}}
+            )
+            await self._revisions.update_many(
+                {"_id": {"$gt": f"{broadcast_id}:", "$lt": f"{broadcast_id};"}},
+                {"$set": {"audience.openids": []}},
             )
 
     async def _ended(

@@ -19,6 +19,7 @@ from connectors.wechat.tokens import TokenKeeper
 from domain.broadcast import Audience, Broadcast, Counts
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.people import Subscriber, Subscription
+from push.approvals import Approvals
 from push.broadcasts import Accepted, Broadcasts
 from push.channels.ways import Ways
 from push.chunks import Chunks
@@ -68,6 +69,7 @@ from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
 from storage.mongo.retention import MongoRetention
+from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.unknowns import MongoUnknowns
@@ -288,6 +290,17 @@ class Engine:
             self.closer,
             self.receipts,
             clock,
+        )
+
+    @property
+    def approvals(self) -> Approvals:
+        database = self.database
+        return Approvals(
+            self.store,
+            MongoReviews(database),
+            MongoRevisions(database),
+            self.broadcasts,
+            self.clock,
         )
 
     def _add_history(self, fields: FieldCipher) -> None:

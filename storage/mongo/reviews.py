@@ -1,0 +1,59 @@
+"""Records of review (审核记录): comments, approvals, rejections, publications; never changed."""
+
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+from domain.ids import AccountId, BroadcastId
+from domain.review import Review
+
+Document = dict[str, Any]
+SHOWN = 500  # records of one broadcast
+
+
+class MongoReviews:
+    """The records of all broadcasts."""
+
+    collection = "broadcast_reviews"
+    indexes = (IndexModel([("broadcast", ASCENDING), ("at", ASCENDING), ("_id", ASCENDING)]),)
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._reviews = database[self.collection]
+
+    async def add(self, review: Review) -> None:
+        """Write a record; one that is there stays as it is, so a repeated request is harmless."""
+        document = {
+            "broadcast": review.broadcast,
+            "account": review.account,
+            "revision": review.revision,
+            "kind": review.kind,
+            "by": review.by,
+            "at": review.at,
+            "text": review.text,
+            "digest": review.digest,
+        }
+        await self._reviews.update_one({"_id": review.id}, {"$setOnInsert": document}, upsert=True)
+
+    async def list_(self, broadcast: BroadcastId) -> list[Review]:
+        """Return a broadcast's records in the order of time."""
+        cursor = (
+            self._reviews.find({"broadcast": broadcast})
+            .sort([("at", ASCENDING), ("_id", ASCENDING)])
+            .limit(SHOWN)
+        )
+        return [_review(found) async for found in cursor]
+
+
+def _review(document: Document) -> Review:
+    return Review(
+        id=document["_id"],
+        broadcast=BroadcastId(document["broadcast"]),
+        account=AccountId(document["account"]),
+        revision=document["revision"],
+        kind=document["kind"],
+        by=document["by"],
+        at=document["at"],
+        text=document["text"],
+        digest=document["digest"],
+    )
