@@ -46,12 +46,18 @@ class Editing:
         self._clock = clock
 
     async def edit(
-        self, broadcast_id: BroadcastId, order: BroadcastOrder, *, author: str
+        self,
+        broadcast_id: BroadcastId,
+        order: BroadcastOrder,
+        *,
+        author: str,
+        revision: int | None = None,
     ) -> Broadcast:
         """Replace what is ordered; it goes (back) into review under the next revision.
 
         The same order again changes nothing, so a repeated request is harmless. The order's
-        idempotency key is not looked at: the id in the path says what is meant.
+        idempotency key is not looked at: the id in the path says what is meant. With the
+        `revision` that was read, an edit made meanwhile by somebody else is not written over.
         """
         for _ in range(TRIES):
             broadcast = await find_for(self._store, broadcast_id, order.account)
@@ -65,6 +71,7 @@ class Editing:
             )
             if broadcast.state == "in_review" and order_of(broadcast).digest() == order.digest():
                 return broadcast
+            check_revision(broadcast, revision)
             edited = _edited(broadcast, order, author)
             if await self._revisions.replace(
                 edited, revision=broadcast.revision, by=author, at=self._clock.now()
@@ -79,6 +86,15 @@ class Editing:
                 )
                 return edited
         raise StateError("群发任务正被别人修改，请重新读取后再改。")
+
+
+def check_revision(broadcast: Broadcast, revision: int | None) -> None:
+    """Refuse to write over what was edited since it was read."""
+    if revision is not None and broadcast.revision != revision:
+        raise StateError(
+            f"群发任务已被修改为第 {broadcast.revision} 版，您看到的是第 {revision} 版；"
+            "请打开最新版，再做修改。"
+        )
 
 
 def _edited(broadcast: Broadcast, order: BroadcastOrder, author: str) -> Broadcast:

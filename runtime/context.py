@@ -28,6 +28,7 @@ from push.collecting import Collector
 from push.dead import DeadBatches
 from push.digest_cards import DigestCards
 from push.digest_page import DigestPages
+from push.drafts import Drafts
 from push.editing import Editing
 from push.fanout import Fanout
 from push.history import History
@@ -74,6 +75,7 @@ class AppContext:
     broadcasts: Broadcasts
     approvals: Approvals
     dead: DeadBatches
+    drafts: Drafts
     editing: Editing
     resends: Resends
     lists: Lists
@@ -166,6 +168,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             clock,
             mass_jobs=stores.mass_jobs,
         )
+        editing = Editing(stores.broadcasts, stores.revisions, accounts, catalogue, clock)
         notices = Notices(
             stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
         )
@@ -228,7 +231,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
             ),
             dead=DeadBatches(stores.dead, stores.ledger, stores.broadcasts, broadcasts, clock),
-            editing=Editing(stores.broadcasts, stores.revisions, accounts, catalogue, clock),
+            drafts=Drafts(
+                stores.broadcasts,
+                stores.revisions,
+                broadcasts,
+                editing,
+                audiences,
+                catalogue,
+                clock,
+            ),
+            editing=editing,
             resends=Resends(stores.broadcasts, stores.delivery_lists, clock),
             lists=Lists(
                 stores.broadcasts,

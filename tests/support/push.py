@@ -29,6 +29,7 @@ from push.dead import DeadBatches
 from push.digest_cards import DigestCards
 from push.digest_page import DigestPages
 from push.digests import Digests
+from push.drafts import Drafts
 from push.editing import Editing
 from push.fanout import Fanout
 from push.gate import Gate
@@ -222,8 +223,16 @@ class Engine:
         self.dead = DeadBatches(
             MongoDead(database), self.ledger, self.store, self.broadcasts, clock
         )
-        self.editing = Editing(
-            self.store, MongoRevisions(database), self.accounts, self.catalogue, clock
+        self.revisions = MongoRevisions(database)
+        self.editing = Editing(self.store, self.revisions, self.accounts, self.catalogue, clock)
+        self.drafts = Drafts(
+            self.store,
+            self.revisions,
+            self.broadcasts,
+            self.editing,
+            self.audiences,
+            self.catalogue,
+            clock,
         )
         self.resends = Resends(self.store, self.delivery_lists, clock)
         self.lists = Lists(
