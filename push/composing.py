@@ -1,7 +1,8 @@
 """Composing (拼装): what is sent, made from an order's data, for each channel of its topic.
 
 All problems are found at once, each naming its field. A channel that this account is not set up
-for is left out; a message that would be left without any is refused.
+for is left out; a message that would be left without any is refused. Placeholders of personal
+values ({区域}) stay in the text and are checked as wide as they can become.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from config.settings import AccountSettings
 from domain.channel import TEMPLATE_ONLY, ChannelName, SubscriptionNotice
 from domain.ledger import Content
+from domain.personal import placeholders_in, widest
 from push.field_types import as_written, problem_with
 from templates.push_texts import MissingData, push_text
 
@@ -57,6 +59,8 @@ def compose(
     if "custom" in usable or "mass" in usable:
         text, more = _write(template, title, data, url)
         faults += more
+        if "mass" in usable:
+            faults += _check_one_text(text)
     return (
         Content(
             template_id=template_id,
@@ -110,7 +114,7 @@ def _fill(
             )
             continue
         value = as_written(key, value)
-        problem = problem_with(key, value)
+        problem = problem_with(key, widest(value))
         if problem:
             faults.append(
                 Fault(
@@ -133,11 +137,23 @@ def _write(
     except MissingData as error:
         message = f"客服消息或群发的文字（templates/push/{template}.txt）缺少数据：{error}"
         return "", [Fault(field="data", code="missing_field", message=message)]
-    size = len(text.encode())
+    size = len(widest(text).encode())
     if size > LONGEST_TEXT:
         message = f"客服消息或群发的文字最多 {LONGEST_TEXT} 字节，现有 {size} 字节"
         return "", [Fault(field="data", code="text_too_long", message=message)]
     return text, []
+
+
+def _check_one_text(text: str) -> list[Fault]:
+    """Refuse personal values in a mass send, which is one text for all."""
+    return [
+        Fault(
+            field="data",
+            code="personal_mass",
+            message=f"群发只有一份文字，不能含个人内容 {{{name}}}",
+        )
+        for name in sorted(placeholders_in(text))
+    ]
 
 
 def _check_url(url: str | None) -> list[Fault]:

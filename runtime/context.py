@@ -36,6 +36,7 @@ from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
 from push.overview import Overviews
+from push.personal import Personal
 from push.preview import Previews
 from push.quota import Quotas
 from push.receipts import Receipts
@@ -86,6 +87,7 @@ class AppContext:
     history: History
     links: Links
     overviews: Overviews
+    personal: Personal
     receipts: Receipts
     quotas: Quotas
     previews: Previews
@@ -262,6 +264,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 tuple(accounts),
                 clock,
             ),
+            personal=Personal(stores.people, catalogue),
             receipts=receipts,
             quotas=quotas,
             previews=Previews(

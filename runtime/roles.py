@@ -25,6 +25,7 @@ from push.closing import Closer
 from push.digests import Digests
 from push.gate import Gate
 from push.jobs import Jobs
+from push.personal import personal_gateways
 from push.planner import Planner
 from push.recovery import Recovery
 from push.retention import Retention
@@ -252,9 +253,10 @@ def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:
     jobs = Jobs(stores.broadcasts, stores.notices, ctx.audiences, stores.fields, ctx.digest_cards)
     gate = Gate(stores.broadcasts, clock, quiet_hours=push.quiet_hours)
     closer = Closer(stores.broadcasts, stores.ledger, stores.deliveries, stores.ring, clock)
-    sender = Sender(ctx.platforms, stores.limiter, ctx.subscriptions, clock)
+    gateways = personal_gateways(ctx.platforms, ctx.personal)
+    sender = Sender(gateways, stores.limiter, ctx.subscriptions, clock)
     ways = Ways.over(
-        ctx.platforms,
+        gateways,
         sender,
         consents=stores.consents,
         attempts=stores.attempts,

@@ -66,9 +66,7 @@ async def test_whoever_writes_on_another_ones_draft_cannot_approve_it_either(eng
     draft = await engine.drafts.save(order(), author=EDITOR)
 
     await engine.drafts.save(order(title="改"), author=OTHER, broadcast_id=draft.id)
-    submitted = await engine.drafts.submit_kept(
-        draft.id, draft.account, author=EDITOR, revision=2
-    )
+    submitted = await engine.drafts.submit_kept(draft.id, draft.account, author=EDITOR, revision=2)
 
     with pytest.raises(NotAllowed):
         await engine.broadcasts.approve(draft.id, by=OTHER, revision=submitted.revision)

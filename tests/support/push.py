@@ -39,6 +39,7 @@ from push.links import Links
 from push.lists import Lists
 from push.notices import Notices
 from push.orders import BroadcastOrder
+from push.personal import Personal, personal_gateways
 from push.planner import Planner
 from push.preview import Previews
 from push.quota import Quotas
@@ -277,9 +278,11 @@ class Engine:
             per_second=per_second,
             quiet_hours=quiet_hours,
         )
-        self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
+        self.personal = Personal(self.people, self.catalogue)
+        ways_out = personal_gateways(gateways, self.personal)
+        self.sender = Sender(ways_out, self.limiter, self.subscriptions, clock, pauses=pauses)
         self.ways = Ways.over(
-            gateways,
+            ways_out,
             self.sender,
             consents=self.consents,
             attempts=self.attempts,
