@@ -210,6 +210,7 @@ class Engine:
         )
         self.digests = self.new_digests()
         self._add_history(fields)
+        self._add_lists(sealer)
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -224,23 +225,8 @@ class Engine:
         self.dead = DeadBatches(
             MongoDead(database), self.ledger, self.store, self.broadcasts, clock
         )
-        self.revisions = MongoRevisions(database)
-        self.editing = Editing(self.store, self.revisions, self.accounts, self.catalogue, clock)
-        self.drafts = Drafts(
-            self.store,
-            self.revisions,
-            self.broadcasts,
-            self.editing,
-            self.audiences,
-            self.catalogue,
-            clock,
-        )
-        self.resends = Resends(self.store, self.delivery_lists, clock)
-        self.lists = Lists(
-            self.store,
-            MongoBroadcastLists(database),
-            self.delivery_lists,
-            Sealer(settings.security.master_key),
+        self.editing = Editing(
+            self.store, MongoRevisions(database), self.accounts, self.catalogue, clock
         )
         self.notices = Notices(
             self.store,
@@ -254,7 +240,7 @@ class Engine:
         self.closer = Closer(self.store, self.ledger, self.deliveries, self.ring, clock)
         self.jobs = Jobs(self.store, self.notice_store, self.audiences, fields, self.cards)
         tokens = RedisTokens(redis, sealer)
-        gateways = {
+        platforms = {
             account_id: WeChatApi(
                 http,
                 api_base=platform.url,
@@ -264,8 +250,9 @@ class Engine:
             )
             for account_id, account in self.accounts.items()
         }
+        gateways = personal_gateways(platforms, self.personal)
         self.quotas = Quotas(
-            self.quota_store, self.limiter, self.store, self.ledger, gateways, clock
+            self.quota_store, self.limiter, self.store, self.ledger, platforms, clock
         )
         self.previews = Previews(
             self.store,
@@ -278,11 +265,9 @@ class Engine:
             per_second=per_second,
             quiet_hours=quiet_hours,
         )
-        self.personal = Personal(self.people, self.catalogue)
-        ways_out = personal_gateways(gateways, self.personal)
-        self.sender = Sender(ways_out, self.limiter, self.subscriptions, clock, pauses=pauses)
+        self.sender = Sender(gateways, self.limiter, self.subscriptions, clock, pauses=pauses)
         self.ways = Ways.over(
-            ways_out,
+            gateways,
             self.sender,
             consents=self.consents,
             attempts=self.attempts,
@@ -321,10 +306,30 @@ class Engine:
         self.erasures = MongoErasures(self.database, fields)
         self.retention = self.new_retention()
 
+    def _add_lists(self, sealer: Sealer) -> None:
+        self.resends = Resends(self.store, self.delivery_lists, self.clock)
+        self.personal = Personal(self.people, self.catalogue)
+        self.lists = Lists(
+            self.store, MongoBroadcastLists(self.database), self.delivery_lists, sealer
+        )
+
     @property
     def trials(self) -> Trials:
         """Test sends; they keep nothing in memory."""
         return Trials(self.store, self.accounts, self.catalogue, self.clock)
+
+    @property
+    def drafts(self) -> Drafts:
+        """Drafts; they keep nothing in memory either."""
+        return Drafts(
+            self.store,
+            MongoRevisions(self.database),
+            self.broadcasts,
+            self.editing,
+            self.audiences,
+            self.catalogue,
+            self.clock,
+        )
 
     async def create_indexes(self) -> None:
         await self.ledger.create_indexes()
