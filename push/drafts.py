@@ -151,7 +151,9 @@ class Drafts:
                 revision=found.revision + 1,
                 edited_by=tuple(editors),
             )
-            if await self._revisions.replace(edited, revision=found.revision):
+            if await self._revisions.replace(
+                edited, revision=found.revision, by=author, at=self._clock.now()
+            ):
                 log.info(
                     "broadcast.edited",
                     extra={
