@@ -18,12 +18,12 @@ from domain.clock import SystemClock, in_beijing
 from domain.errors import ConfigError
 from domain.ids import AccountId, OpenId
 from domain.masking import mask_openid
+from domain.spreadsheet import harmless
 from push.history import History, HistoryRow, note_reading
 from storage.stores import open_stores
 
 COLUMNS = ("时间", "主题", "渠道", "送达情况", "未包括", "任务")
 UNMASKED = ("openid", "错误代码", "消息编号")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
 
 
 def history(
@@ -107,8 +107,4 @@ def _write(path: Path, columns: tuple[str, ...], cells: list[tuple[str, ...]]) -
     with path.open("w", encoding="utf-8-sig", newline="") as sink:  # the mark helps spreadsheets
         writer = csv.writer(sink)
         writer.writerow(columns)
-        writer.writerows([_harmless(cell) for cell in line] for line in cells)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+        writer.writerows([harmless(cell) for cell in line] for line in cells)

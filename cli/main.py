@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import accounts, backup, doctor, push, routes, servers, subscribers
+from cli import accounts, audit, backup, doctor, push, routes, servers, subscribers
 from cli.common import complaints, say
 from domain.errors import ConfigError, ServiceError
 
@@ -28,6 +28,7 @@ app.add_typer(accounts.admin, name="admin")
 app.add_typer(accounts.apikey, name="apikey")
 app.add_typer(subscribers.subscribers, name="subscribers")
 app.add_typer(push.push, name="push")
+app.add_typer(audit.audit, name="audit")
 app.command()(backup.backup)
 app.command()(backup.restore)
 

@@ -120,6 +120,12 @@ class PushSettings(_Section):
     history_days: int = Field(395, ge=60, le=3_650)  # then outcomes become mere counts
 
 
+class AuditSettings(_Section):
+    """The audit chain holds security-relevant entries, so it is kept a year, not 180 days."""
+
+    days: int = Field(400, ge=366, le=3_650)
+
+
 class TemplateSettings(_Section):
     """Our template name → this account's WeChat template."""
 
@@ -189,6 +195,7 @@ class Settings(_Section):
     storage: StorageSettings = StorageSettings()
     security: SecuritySettings
     push: PushSettings = PushSettings()
+    audit: AuditSettings = AuditSettings()
     accounts: tuple[AccountSettings, ...] = ()
     departments: Mapping[str, DepartmentSettings] = Field(default_factory=dict)
     triggers: Mapping[str, TriggerSettings] = Field(default_factory=dict)

@@ -23,6 +23,7 @@ from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
 from handlers import discover
 from push.approvals import Approvals
+from push.audit import Audit
 from push.broadcasts import Broadcasts
 from push.collecting import Collector
 from push.dead import DeadBatches
@@ -73,6 +74,7 @@ class AppContext:
     subscriptions: Subscriptions
     bindings: BindingService
     audiences: Audiences
+    audit: Audit
     broadcasts: Broadcasts
     approvals: Approvals
     dead: DeadBatches
@@ -228,6 +230,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             subscriptions=subscriptions,
             bindings=bindings,
             audiences=audiences,
+            audit=Audit(stores.audit, clock),
             broadcasts=broadcasts,
             approvals=Approvals(
                 stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock

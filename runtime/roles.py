@@ -19,6 +19,7 @@ from tornado.web import Application
 
 from config.settings import Settings
 from domain.errors import ConfigError
+from push.audit_keeping import AuditKeeper
 from push.channels.ways import Ways
 from push.chunks import Chunks
 from push.closing import Closer
@@ -46,6 +47,7 @@ QUOTA_EVERY = timedelta(seconds=5)  # it asks the platform far less often
 RETIRE_EVERY = timedelta(seconds=30)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
+AUDIT_EVERY = timedelta(minutes=5)
 BEAT_EVERY = timedelta(seconds=5)
 STOP_SECONDS = 5.0  # leases are given back within this
 
@@ -195,6 +197,7 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
         "triggers": (triggers.tick, TRIGGER_EVERY),
         "digests": (make_digests(ctx).tick, DIGEST_EVERY),
         "retention": (make_retention(ctx).tick, RETIRE_EVERY),
+        "audit": (make_audit_keeper(ctx).tick, AUDIT_EVERY),
     }
     async with ticking(ticks):
         try:
@@ -245,6 +248,12 @@ def make_retention(ctx: AppContext) -> Retention:
     """Put together what lets records go."""
     stores, days = ctx.stores, ctx.settings.push.history_days
     return Retention(stores.erasures, stores.retention, ctx.clock, history=timedelta(days=days))
+
+
+def make_audit_keeper(ctx: AppContext) -> AuditKeeper:
+    """Put together what lets old audit entries go."""
+    kept = timedelta(days=ctx.settings.audit.days)
+    return AuditKeeper(ctx.stores.audit, ctx.audit, ctx.clock, kept=kept)
 
 
 def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:

@@ -21,6 +21,7 @@ from storage.mongo.alerts import MongoAlertRefusals, MongoAlerts
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.attempts import MongoAttempts
 from storage.mongo.audiences import MongoAudiences
+from storage.mongo.audit import MongoAudit
 from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.consents import MongoConsents
@@ -81,6 +82,7 @@ INDEXED = (
     MongoMassJobs,
     MongoQuotas,
     MongoReviews,
+    MongoAudit,
 )
 
 Document = dict[str, Any]
@@ -95,6 +97,7 @@ class Stores:
     fields: FieldCipher
     people: MongoPeople
     audiences: MongoAudiences
+    audit: MongoAudit
     broadcasts: MongoBroadcasts
     ledger: MongoLedger
     dead: MongoDead
@@ -176,6 +179,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             fields=fields,
             people=MongoPeople(database, fields),
             audiences=MongoAudiences(database, fields),
+            audit=MongoAudit(database, settings.security.master_key),
             broadcasts=MongoBroadcasts(database),
             ledger=ledger,
             dead=MongoDead(database),
