@@ -1,69 +1,29 @@
-"""Commands about accounts and who may do what: menu, admin, apikey."""
+"""Commands about who may do what: `admin …` and `apikey …`."""
 
 import getpass
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from cli.common import ConfigFile, run, say, settings_of
-from cli.platform import open_platform
-from config.catalogue import load_catalogue
+from cli.common import AccountOption, ConfigFile, run, say, settings_of
 from config.settings import Settings
 from domain.access import ROLES, SCOPES, Role, Scope
 from domain.clock import SystemClock
-from domain.delivery import SendFailed
 from domain.errors import ConfigError
 from domain.ids import AccountId
 from storage.embedded import open_mongo
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.operators import MongoOperators
 
-menu = typer.Typer(help="The account's menu 自定义菜单.", no_args_is_help=True)
 admin = typer.Typer(help="Operators of the console 工作人员.", no_args_is_help=True)
 apikey = typer.Typer(help="Keys for departments' systems 接口密钥.", no_args_is_help=True)
 
-AccountOption = Annotated[
-    str, typer.Option("--account", metavar="ID", help="The account's id in the settings.")
-]
 
-
-@menu.callback()
 @admin.callback()
 @apikey.callback()
 def _group() -> None:
     """Keep a group of one command a group."""
-
-
-@menu.command()
-def publish(account: AccountOption, config: ConfigFile = None) -> None:
-    """Publish config/menu.toml as the account's menu; followers see it within five minutes.
-
-    Example: `python run.py menu publish --account city`
-    """
-    run(_publish(settings_of(config), account))
-    say(f"the menu of {account} is published")
-
-
-@menu.command()
-def show(
-    account: Annotated[
-        str | None,
-        typer.Option("--account", metavar="ID", help="Show what this account has published."),
-    ] = None,
-    config: ConfigFile = None,
-) -> None:
-    """Show the menu of config/menu.toml, or with --account the one that is published.
-
-    Example: `python run.py menu show --account city`
-    """
-    settings = settings_of(config)
-    content = load_catalogue().menu if account is None else run(_published(settings, account))
-    if content is None:
-        say(f"{account} has no menu: publish one with `menu publish --account {account}`")
-        return
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 @admin.command("create")
@@ -106,29 +66,6 @@ def create_key(
 
 
 # --- what they do -------------------------------------------------------------------------
-
-
-async def _publish(settings: Settings, account: str) -> None:
-    async with open_platform(settings, settings.account(account)) as api:
-        try:
-            await api.create_menu(load_catalogue().menu)
-        except SendFailed as error:
-            raise _refused(account, error) from error
-
-
-async def _published(settings: Settings, account: str) -> object:
-    async with open_platform(settings, settings.account(account)) as api:
-        try:
-            return await api.get_menu()
-        except SendFailed as error:
-            raise _refused(account, error) from error
-
-
-def _refused(account: str, error: SendFailed) -> ConfigError:
-    return ConfigError(
-        f"WeChat does not do it for account {account} ({error}): `python run.py doctor` finds "
-        "what is wrong"
-    )
 
 
 async def _create_admin(settings: Settings, name: str, role: Role, password: str) -> None:

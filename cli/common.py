@@ -26,6 +26,9 @@ ConfigFile = Annotated[
         show_default=False,
     ),
 ]
+AccountOption = Annotated[
+    str, typer.Option("--account", metavar="ID", help="The account's id in the settings.")
+]
 
 _PIPE_WIDTH = 160  # tables that another program reads
 log = logging.getLogger(__name__)

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
+from typing import Annotated
 
+import typer
 from rich.panel import Panel
 
 from cli import sample_data
-from cli.common import console, log_restart, until_stopped
+from cli.common import ConfigFile, console, log_restart, run, settings_of, until_stopped
+from config.logging import set_up_logging
 from config.settings import Settings
 from domain.errors import ConfigError
 from domain.ids import AccountId
@@ -22,6 +26,19 @@ from web.app import SERVER_OPTIONS, make_app
 log = logging.getLogger(__name__)
 
 MENU_SECONDS = 10.0
+
+
+def demo(
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535)] = 8000,
+    config: ConfigFile = None,
+) -> None:
+    """Run everything on this machine with sample data: databases, sandbox and service.
+
+    Example: `python run.py demo --port 8080`
+    """
+    set_up_logging()
+    with suppress(KeyboardInterrupt):
+        run(run_demo(settings_of(config), port))
 
 
 async def run_demo(settings: Settings, port: int) -> None:

@@ -9,8 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli.accounts import AccountOption
-from cli.common import ConfigFile, complaints, console, run, say, settings_of
+from cli.common import AccountOption, ConfigFile, complaints, console, run, say, settings_of
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging
 from config.settings import Settings

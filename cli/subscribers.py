@@ -9,8 +9,7 @@ from typing import Annotated, BinaryIO
 import typer
 from pydantic import ValidationError
 
-from cli.accounts import AccountOption
-from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
+from cli.common import AccountOption, ConfigFile, complaints, progress_bar, run, say, settings_of
 from cli.history import history
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging

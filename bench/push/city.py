@@ -28,7 +28,7 @@ ACCOUNT = AccountId(ACCOUNT_ID)
 TOPICS = ("outage.water", "outage.power", "weather.alert", "bus.detour")
 DISTRICTS = ("440303", "440304", "440305", "440306")
 FASTEST = 12_000  # sends a second that one process is not expected to exceed: how many to prepare
-PACED = 4_000  # people of the tag `paced`
+PACED, TRIAL_PACED = 4_000, 300  # people of the tag `paced`
 SMALL = 20_000  # with fewer people what is repeated for precision is done once
 LONGEST_BROADCAST = 120.0  # seconds
 NAMES = {"thing1": "area", "time2": "start", "time3": "end", "thing4": "reason"}
@@ -67,6 +67,11 @@ class City:
     def is_small(self) -> bool:
         """Whether this is a trial of the measurements rather than a measurement."""
         return self.plan.people < SMALL
+
+    @property
+    def paced(self) -> int:
+        """How many people have the tag `paced`."""
+        return TRIAL_PACED if self.is_small else PACED
 
     # --- processes --------------------------------------------------------------------------
 
@@ -235,9 +240,10 @@ async def _import(plan: Plan, file: Path, slice_size: int) -> float:
 
 def _lines(people: int, slice_size: int) -> Iterator[str]:
     slices = max(1, people // slice_size)
+    paced = TRIAL_PACED if people < SMALL else PACED
     for number in range(people):
         tags = [f"s{number % slices}"] if number < slices * slice_size else []
-        if number < PACED:
+        if number < paced:
             tags.append("paced")
         line = {
             "openid": openid_of(number),

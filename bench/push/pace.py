@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from bench.processes import Program
-from bench.push.city import PACED, City, openid_of, somebody, tag, until
+from bench.push.city import City, openid_of, somebody, tag, until
 from bench.report import Property, at_least, at_most, told
 from domain.clock import SystemClock
 from domain.ids import BroadcastId, OpenId
@@ -20,14 +20,14 @@ SCALE = 1.7
 LATENCY = 0.1  # seconds that the platform takes, so that one process is never busy
 PER_SECOND = 1_000
 # what the pair of processes runs with: at this latency 250 sends a second each
-PAIR = {"per_second": PER_SECOND, "concurrency": 1, "sub_chunk": 25, "lease_seconds": 5}
-LEASE = 5.0
+PAIR = {"per_second": PER_SECOND, "concurrency": 1, "sub_chunk": 25}
+LEASE, TRIAL_LEASE = 5, 2  # seconds
 SMALL_BATCHES = {"batch_size": 100}
 
 
 async def schedule(city: City) -> list[Property]:
     """Plan a few broadcasts at odd moments and look when their first sends come."""
-    begin = SystemClock().now() + timedelta(seconds=2)
+    begin = SystemClock().now() + timedelta(seconds=0.5 if city.is_small else 2)
     planned = {}
     await city.reset()
     times = 1 if city.is_small else PLANS
@@ -54,14 +54,15 @@ async def schedule(city: City) -> list[Property]:
 async def pair(city: City) -> list[Property]:
     """Everything that two paced processes are for."""
     plan = city.plan
-    people = min(PACED, plan.people)
+    people = city.paced
+    pair = PAIR | {"lease_seconds": _lease(city)}
     found: list[Property] = []
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             city.scheduler("scheduler-paced", core=plan.client_core, **SMALL_BATCHES)
         )
-        one = await stack.enter_async_context(city.worker("paced-1", core=plan.server_core, **PAIR))
-        two = await stack.enter_async_context(city.worker("paced-2", core=plan.server_core, **PAIR))
+        one = await stack.enter_async_context(city.worker("paced-1", core=plan.server_core, **pair))
+        two = await stack.enter_async_context(city.worker("paced-2", core=plan.server_core, **pair))
         found += await _pace(city, people)
         found += await _two_beside_one(city, two, people)
         found += await _after_a_kill(city, one, people)
@@ -129,10 +130,11 @@ async def _after_a_kill(city: City, victim: Program, people: int) -> list[Proper
     distinct = len({key for key, _ in sends})
     city.recipients += people
     city.lost += people - distinct
+    lease = _lease(city)
     longest = max((moment - killed for moment in again), default=0.0)
     return [
-        at_most(f"sent on after SIGKILL, last of {len(held)} batches", longest, LEASE + 1.0,
-                unit="s", note=f"lease {LEASE:g} s, no new traffic"),
+        at_most(f"sent on after SIGKILL, last of {len(held)} batches", longest, lease + 1.0,
+                unit="s", note=f"lease {lease} s, no new traffic"),
         told("repeats of that kill, recognised by the platform", len(sends) - distinct),
     ]  # fmt: skip
 
@@ -150,6 +152,10 @@ async def _held(city: City, pid: int) -> dict[str, set[str]]:
             for openid in people["openids"].split("\n")
         }
     return held
+
+
+def _lease(city: City) -> int:
+    return TRIAL_LEASE if city.is_small else LEASE
 
 
 async def _ends(city: City, broadcast: BroadcastId) -> None:

@@ -17,6 +17,8 @@ STOP_SECONDS = 1.0
 SENT_FOR_MEMORY = 150_000  # of the million; more would only take longer
 STOPS = 3
 WAIT = 2.0  # seconds after a stop in which a send would be seen
+TRIAL_WAIT = 0.5  # the same in a trial, and there the platform takes its time, lest all be sent
+TRIAL_LATENCY = 0.2
 
 
 def imported(city: City) -> list[Property]:
@@ -82,8 +84,8 @@ async def expansion(city: City, scheduler: Program) -> tuple[BroadcastId, list[P
 async def sending(city: City, worker: Program, broadcast: BroadcastId) -> list[Property]:
     """Send part of the million, stopping and going on; then cancel."""
     people = city.plan.people
-    target = min(SENT_FOR_MEMORY, people // 2)
-    await city.reset()
+    target = people // 4 if city.is_small else min(SENT_FOR_MEMORY, people // 2)
+    await city.reset(latency=TRIAL_LATENCY if city.is_small else 0.0)
     before = worker.peak_mb()
     worker.go_on()
     stops: list[float] = []
@@ -133,7 +135,7 @@ async def _stop(city: City, broadcast: BroadcastId, *, cancel: bool) -> float:
     else:
         await city.ctx.broadcasts.pause(broadcast)
     answered = time.time()
-    await asyncio.sleep(WAIT)
+    await asyncio.sleep(TRIAL_WAIT if city.is_small else WAIT)
     last = float((await city.tally())["last"])
     return max(0.0, last - answered)
 

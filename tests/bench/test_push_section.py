@@ -12,12 +12,12 @@ from bench.report import Section, at_least, at_most, told
 from bench.servers.recorder import Book, _fullest_second
 
 ROWS = [
-    "import of 600",
-    "audience count at 600",
+    "import of 2,400",
+    "audience count at 2,400",
     "speed beside a bare loop of the same client",
     "speed beside wechatpy, 32 threads",
     "first send after the planned time",
-    "expansion of 600, due to ready",
+    "expansion of 2,400, due to ready",
     "memory of the scheduler",
     "memory of a push process",
     "last send after the answer to pause",
@@ -35,7 +35,7 @@ ROWS = [
 
 def test_a_small_run_has_every_row_and_loses_nobody(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    options = ["--only", "push", "--people", "600", "--rounds", "1", "--seconds", "0.02"]
+    options = ["--only", "push", "--people", "2400", "--rounds", "1", "--seconds", "0.02"]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench", *options, "--output", str(path)],

@@ -1,11 +1,14 @@
 """The commands of run.py, as an operator meets them."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import COMMANDS as COMMANDS_BY_NAME
+from cli.main import app, load
 from domain.access import OperatorAccount
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.operators import MongoOperators
@@ -26,6 +29,23 @@ def test_every_command_explains_itself_with_an_example(words):
     assert answer.exit_code == 0
     assert f"python run.py {' '.join(words)}" in answer.output
     assert "--config" in answer.output
+
+
+@pytest.mark.parametrize("name", COMMANDS_BY_NAME)
+def test_the_list_of_commands_says_what_a_command_says_of_itself(name):
+    assert load(name).help.partition("\n")[0] == COMMANDS_BY_NAME[name].says
+
+
+def test_the_list_of_commands_comes_without_loading_any_of_them():
+    asked = "import sys; from cli.main import app; from typer.testing import CliRunner; "
+    asked += "CliRunner().invoke(app, ['--help']); "
+    asked += "print(sorted({'pymongo', 'tornado', 'aiohttp', 'pydantic'} & set(sys.modules)))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=True, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout.strip() == "[]"
 
 
 async def test_what_is_wrong_with_the_settings_is_one_sentence(command):

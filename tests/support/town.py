@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from config.settings import Settings
+from domain.clock import SystemClock
 from domain.ids import AccountId
 from runtime.context import AppContext, open_context
 from runtime.roles import ALL_ROLES, running
@@ -20,6 +22,20 @@ from tests.support.settings import make_settings
 from web.app import SERVER_OPTIONS, make_app
 
 
+class HurriedClock:
+    """The service's time: the machine's, and what a test has put it on by."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self._ahead
+
+    def put_on(self, by: timedelta) -> None:
+        """Let so much time pass at once."""
+        self._ahead += by
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Town:
     """A running city: its context, the simulated platform, and a way to talk to both."""
@@ -27,6 +43,7 @@ class Town:
     settings: Settings
     ctx: AppContext
     world: World
+    clock: HurriedClock
     http: aiohttp.ClientSession
     base: str
 
@@ -98,7 +115,8 @@ async def open_town(
         api_base=base,
         **{"push": {"lease_seconds": 1, "quiet_hours": ""}, **sections},
     )
-    async with open_context(settings) as ctx:
+    clock = HurriedClock()
+    async with open_context(settings, clock) as ctx:
         world = World.from_settings(
             settings.accounts, callback_base=base, menu=ctx.catalogue.menu, seed=1
         )
@@ -109,6 +127,8 @@ async def open_town(
                 running(ctx, ALL_ROLES, app, SERVER_OPTIONS),
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
             ):
-                yield Town(settings=settings, ctx=ctx, world=world, http=http, base=base)
+                yield Town(
+                    settings=settings, ctx=ctx, world=world, clock=clock, http=http, base=base
+                )
         finally:
             await world.aclose()
