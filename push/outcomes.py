@@ -1,8 +1,10 @@
 """What became of a message, in words for people (送达情况)."""
 
+from typing import Protocol
+
+from domain.delivery import Outcome
 from push.channels.mass import THIS_MONTH, TOO_FEW
 from push.channels.walk import NO_CHANNEL
-from storage.mongo.history import Record
 
 BLOCKED = "failed:userblock"  # receipts in their normalised spelling
 NOT_FOLLOWING = "没有关注本服务号"
@@ -30,7 +32,24 @@ SKIPPED = {  # what `push.chunks` writes
 NO_RECEIPTS = frozenset({"custom", "mass"})  # channels that tell nothing of one person
 
 
-def in_words(record: Record) -> str:
+class Told(Protocol):
+    """One message to one person, as far as words for it need."""
+
+    @property
+    def state(self) -> Outcome: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def is_delivered(self) -> bool: ...
+    @property
+    def receipt(self) -> str | None: ...
+    @property
+    def errcode(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def in_words(record: Told) -> str:
     """Return whether it arrived, and if not, why."""
     if record.is_delivered:
         return "已送达"
@@ -43,13 +62,21 @@ def in_words(record: Record) -> str:
             blocked = record.receipt == BLOCKED
             return "未送达：接收人拒收" if blocked else "未送达：微信系统原因"
         case "skipped":
-            no_channel = record.reason.startswith(NO_CHANNEL)
-            why = "没有可用的发送渠道" if no_channel else SKIPPED.get(record.reason)
+            why = why_skipped(record.reason)
             return f"未发送：{why}" if why else "未发送"
         case "unknown":
             return "微信没有答复，可能已送达"
         case "failed":
-            if record.errcode is None:
-                return "未送达：多次尝试未成功"
-            why = FAILED.get(record.errcode)
-            return f"未送达：{why or f'微信拒绝（代码 {record.errcode}）'}"
+            return f"未送达：{why_failed(record.errcode)}"
+
+
+def why_skipped(reason: str) -> str | None:
+    """Return why somebody was left out, if it is a reason that people can be told."""
+    return "没有可用的发送渠道" if reason.startswith(NO_CHANNEL) else SKIPPED.get(reason)
+
+
+def why_failed(errcode: int | None) -> str:
+    """Return what the platform's refusal means."""
+    if errcode is None:
+        return "多次尝试未成功"
+    return FAILED.get(errcode) or f"微信拒绝（代码 {errcode}）"

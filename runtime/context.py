@@ -35,12 +35,14 @@ from push.fanout import Fanout
 from push.history import History
 from push.links import Links
 from push.lists import Lists
+from push.live import Live
 from push.notices import Notices
 from push.overview import Overviews
 from push.personal import Personal
 from push.preview import Previews
 from push.quota import Quotas
 from push.receipts import Receipts
+from push.reports import Reports
 from push.resends import Resends
 from push.results import Results
 from push.trials import Trials
@@ -81,7 +83,9 @@ class AppContext:
     drafts: Drafts
     editing: Editing
     resends: Resends
+    reports: Reports
     lists: Lists
+    live: Live
     notices: Notices
     fanout: Fanout
     digest_cards: DigestCards
@@ -246,7 +250,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 clock,
             ),
             editing=editing,
+            reports=Reports(
+                stores.broadcasts,
+                stores.ledger,
+                stores.overview,
+                stores.deliveries,
+                stores.reports,
+                clock,
+            ),
             resends=Resends(stores.broadcasts, stores.delivery_lists, clock),
+            live=Live(stores.broadcasts, stores.ledger, stores.deliveries, stores.reports, clock),
             lists=Lists(
                 stores.broadcasts,
                 stores.broadcast_lists,

@@ -44,6 +44,7 @@ ALL_ROLES = frozenset({"web", "push", "scheduler"})
 PLAN_EVERY = timedelta(milliseconds=500)
 DIGEST_EVERY = timedelta(seconds=2)
 QUOTA_EVERY = timedelta(seconds=5)  # it asks the platform far less often
+REPORT_EVERY = timedelta(seconds=5)
 RETIRE_EVERY = timedelta(seconds=30)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
@@ -187,7 +188,7 @@ async def _beating(ctx: AppContext, roles: frozenset[str]) -> AsyncIterator[None
 
 @asynccontextmanager
 async def _planning(ctx: AppContext) -> AsyncIterator[None]:
-    """Tick the planner, the triggers, the digests and retention."""
+    """Tick the planner, the triggers, the digests, retention and reports."""
     planner = Planner(
         ctx.stores.broadcasts, ctx.fanout, ctx.clock, quiet_hours=ctx.settings.push.quiet_hours
     )
@@ -198,6 +199,7 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
         "digests": (make_digests(ctx).tick, DIGEST_EVERY),
         "retention": (make_retention(ctx).tick, RETIRE_EVERY),
         "audit": (make_audit_keeper(ctx).tick, AUDIT_EVERY),
+        "reports": (ctx.reports.tick, REPORT_EVERY),
     }
     async with ticking(ticks):
         try:

@@ -40,6 +40,7 @@ from storage.mongo.operators import MongoOperators
 from storage.mongo.overview import MongoOverview
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.reports import MongoReports
 from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
@@ -83,6 +84,7 @@ INDEXED = (
     MongoQuotas,
     MongoReviews,
     MongoAudit,
+    MongoReports,
 )
 
 Document = dict[str, Any]
@@ -103,6 +105,7 @@ class Stores:
     dead: MongoDead
     revisions: MongoRevisions
     reviews: MongoReviews
+    reports: MongoReports
     broadcast_lists: MongoBroadcastLists
     delivery_lists: MongoDeliveryLists
     deliveries: MongoDeliveries
@@ -185,6 +188,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             dead=MongoDead(database),
             revisions=MongoRevisions(database),
             reviews=MongoReviews(database),
+            reports=MongoReports(database),
             broadcast_lists=MongoBroadcastLists(database),
             delivery_lists=MongoDeliveryLists(database),
             deliveries=MongoDeliveries(database),

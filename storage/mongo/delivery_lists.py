@@ -4,6 +4,8 @@ Every question is answered in the order of the index on (broadcast, state, _id),
 itself, so a page costs what it holds.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -13,8 +15,23 @@ from domain.delivery import Outcome
 from domain.ids import BroadcastId, OpenId
 from domain.ledger import Delivery
 from storage.mongo.deliveries import MongoDeliveries, delivery_from
+from storage.mongo.history import CHANNEL
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """What became of one person, as it is told to people (`push.outcomes.in_words`)."""
+
+    openid: OpenId
+    state: Outcome
+    at: datetime
+    channel: str
+    is_delivered: bool = False
+    receipt: str | None = None
+    errcode: int | None = None
+    reason: str = ""
 
 
 class MongoDeliveryLists:
@@ -40,6 +57,22 @@ class MongoDeliveryLists:
         )
         return [delivery_from(found) async for found in cursor]
 
+    async def rows(
+        self,
+        broadcast: BroadcastId,
+        state: Outcome | None,
+        *,
+        after: OpenId | None = None,
+        limit: int,
+    ) -> list[Recipient]:
+        """Return the same people with what is known of their receipts."""
+        cursor = (
+            self._deliveries.find(_query(broadcast, state, after=after))
+            .sort("_id", ASCENDING)
+            .limit(limit)
+        )
+        return [_recipient(found) for found in await cursor.to_list()]
+
     async def last(self, broadcast: BroadcastId, state: Outcome) -> OpenId | None:
         """Return the last person of a state in that order."""
         found = await self._deliveries.find_one(
@@ -50,6 +83,19 @@ class MongoDeliveryLists:
     async def count(self, broadcast: BroadcastId, state: Outcome) -> int:
         """Return how many people ended in a state."""
         return await self._deliveries.count_documents({"broadcast": broadcast, "state": state})
+
+
+def _recipient(document: Document) -> Recipient:
+    return Recipient(
+        openid=OpenId(document["openid"]),
+        state=document["state"],
+        at=document["at"],
+        channel=document.get("channel", CHANNEL),
+        is_delivered=bool(document.get("delivered")),
+        receipt=document.get("receipt"),
+        errcode=document.get("errcode"),
+        reason=document.get("reason", ""),
+    )
 
 
 def _query(
