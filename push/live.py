@@ -131,11 +131,11 @@ class Live:
         has_begun = broadcast.started_at is not None
         frozen = await self._store.find_totals(broadcast.id) if has_begun else None
         if not has_begun:
-            expected = await self._store.find_expected(broadcast.id)
+            expected = await self._reports.find_expected(broadcast.id)
             over = broadcast.state in OVER
             return _progress(broadcast, expected, Totals(), is_over=over)
         totals = frozen or await self._ledger.totals(broadcast.id)
-        people = totals.people if frozen else await self._store.find_expected(broadcast.id)
+        people = totals.people if frozen else await self._reports.find_expected(broadcast.id)
         delivered = await self._delivered(broadcast, totals)
         pace = self._pace(broadcast, totals, watched)
         left = max(0, (people or totals.people) - totals.concluded)

@@ -206,16 +206,6 @@ class MongoBroadcasts:
         part = found.get("content") if found else None
         return content_from(part) if part else None
 
-    async def find_expected(self, broadcast_id: BroadcastId) -> int | None:
-        """Return how many people are known or expected to be meant; None while nobody knows."""
-        found = await self._broadcasts.find_one(
-            {"_id": broadcast_id}, {"fanout.done": 1, "reserved": 1}
-        )
-        if found is None:
-            return None
-        done: int | None = found.get("fanout", {}).get("done", found.get("reserved"))
-        return done
-
     async def status(self, broadcast_id: BroadcastId) -> Status | None:
         """Return what the gate asks before each send."""
         found = await self._broadcasts.find_one({"_id": broadcast_id}, {"state": 1, "resumes": 1})

@@ -85,6 +85,7 @@ class MongoReports:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._reports = database[self.collection]
         self._deliveries = database[MongoDeliveries.collection]
+        self._broadcasts = database["broadcasts"]
 
     # --- while it is sent -----------------------------------------------------------------
 
@@ -180,6 +181,16 @@ class MongoReports:
             made_at=found["noted_at"],
             minutes=steps({int(key): sums for key, sums in points.items()}, FATES),
         )
+
+    async def find_expected(self, broadcast_id: BroadcastId) -> int | None:
+        """Return how many people are known or expected to be meant; None while nobody knows."""
+        found = await self._broadcasts.find_one(
+            {"_id": broadcast_id}, {"fanout.done": 1, "reserved": 1}
+        )
+        if found is None:
+            return None
+        done: int | None = found.get("fanout", {}).get("done", found.get("reserved"))
+        return done
 
     async def find_delivered(self, broadcast: BroadcastId) -> int | None:
         """Return how many were delivered when somebody counted last; None if nobody has."""
