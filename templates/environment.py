@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from domain.clock import in_beijing
 from domain.conversation import Reply
+from templates.console import ConsoleRenderer, Language
 
 FOLDER = Path(__file__).parent
 
@@ -67,6 +68,7 @@ class Renderer:
             auto_reload=False,
             cache_size=-1,
         )
+        self._console = ConsoleRenderer(folder, filters)
         self._text.filters.update(filters)
         self._pages.filters.update(filters)
 
@@ -87,6 +89,14 @@ class Renderer:
     def page(self, name: str, data: Mapping[str, Any]) -> str:
         """Render an HTML page; everything in `data` is escaped."""
         return self._pages.get_template(name).render(data)
+
+    def console_page(self, language: Language, name: str, data: Mapping[str, Any]) -> str:
+        """Render a page of the console in that language; everything in `data` is escaped."""
+        return self._console.page(language, name, data)
+
+    def console_say(self, language: Language, text: str) -> str:
+        """Return a Chinese string of the console's code in that language."""
+        return self._console.say(language, text)
 
     def _template(self, name: str) -> Template:
         return self._text.get_template(name)

@@ -3,14 +3,15 @@
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tornado.routing import URLSpec
-from tornado.web import Application, RequestHandler, StaticFileHandler, url
+from tornado.web import Application, RequestHandler, url
 
 from web import api, callback, digest, history, home, late, ops
-from web.base import SECURITY_HEADERS, ApiNotFound, NotFoundPage
+from web.admin import assets
+from web.admin import routes as admin
+from web.base import ApiNotFound, NotFoundPage
 from web.metrics import responses
 
 if TYPE_CHECKING:
@@ -18,22 +19,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("web.access")
 
-STATIC = Path(__file__).parent.parent / "static"
 # for `HTTPServer(app, **SERVER_OPTIONS)`; a proxy in front keeps slower and larger things away
 SERVER_OPTIONS: dict[str, Any] = {
     "max_body_size": callback.DRAINED,
     "max_header_size": 16 * 1024,
     "idle_connection_timeout": 75,
 }
-
-
-class StaticFile(StaticFileHandler):
-    """Style sheets and scripts, with the same security headers as pages."""
-
-    def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self._headers.update(SECURITY_HEADERS)
-        self.set_header("Cache-Control", "public, max-age=300")
 
 
 def make_app(ctx: "AppContext", extra_routes: Sequence[Any] = ()) -> Application:
@@ -43,6 +34,7 @@ def make_app(ctx: "AppContext", extra_routes: Sequence[Any] = ()) -> Application
         default_handler_class=NotFoundPage,
         log_function=log_request,
         ctx=ctx,
+        console_routes=admin.ROUTES,
         is_https=ctx.settings.server.public_url.startswith("https://"),
     )
 
@@ -112,6 +104,7 @@ def _routes() -> list[URLSpec]:
         *digest.routes,
         *history.routes,
         *ops.routes,
-        url(r"/static/(.*)", StaticFile, {"path": str(STATIC)}),
+        *admin.specs(),
+        *assets.routes,
         url(r"/api/.*", ApiNotFound),
     ]

@@ -1,7 +1,11 @@
-"""Operators of the console (工作人员) with their password hashes (argon2id)."""
+"""Operators of the console (工作人员) with their password hashes (argon2id).
+
+Documents from before there were grants have a `role`, which counted for every account.
+"""
 
 import asyncio
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +15,10 @@ from pymongo import IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from domain.access import ROLES, OperatorAccount, Role
+from domain.access import EVERYWHERE, Grants, OperatorAccount
 from domain.errors import InvalidInput
-from domain.ids import new_id
+from domain.ids import AccountId, new_id
+from domain.rights import check_grants
 
 Document = dict[str, Any]
 MIN_PASSWORD = 10
@@ -30,13 +35,12 @@ class MongoOperators:
         self._hasher = PasswordHasher()
         self._nobody = ""  # a hash to compare with when the name is unknown
 
-    async def create(self, name: str, role: Role, password: str, *, now: datetime) -> str:
+    async def create(self, name: str, grants: Grants, password: str, *, now: datetime) -> str:
         """Add an operator and return the id; `InvalidInput` says what to change."""
         name = unicodedata.normalize("NFKC", name).strip()
         if not name or len(name) > 40:
             raise InvalidInput("姓名为 1 到 40 个字。", field="name")
-        if role not in ROLES:
-            raise InvalidInput(f"角色只能是：{'、'.join(ROLES)}。", field="role")
+        check_grants(grants)
         if len(password) < MIN_PASSWORD or len(set(password)) < 5:
             raise InvalidInput(
                 f"密码至少 {MIN_PASSWORD} 位，且不能只是少数几个字符的重复。", field="password"
@@ -47,7 +51,7 @@ class MongoOperators:
                 {
                     "_id": operator_id,
                     "name": name,
-                    "role": role,
+                    "grants": _granted(grants),
                     "password": await asyncio.to_thread(self._hasher.hash, password),
                     "created_at": now,
                     "disabled_at": None,
@@ -72,16 +76,34 @@ class MongoOperators:
             return None
         return _operator(found) if found else None
 
+    async def find(self, operator_id: str) -> OperatorAccount | None:
+        """Return an operator who may sign in."""
+        found = await self._operators.find_one({"_id": operator_id, "disabled_at": None})
+        return _operator(found) if found else None
+
     async def list_(self) -> list[OperatorAccount]:
         """Return the operators who may sign in, by name."""
         cursor = self._operators.find({"disabled_at": None}).sort("name", 1)
         return [_operator(found) async for found in cursor]
 
 
+def _granted(grants: Grants) -> list[Document]:
+    """Write grants as a list: an account's id is data, never the name of a field."""
+    return [
+        {"account": account, "roles": sorted(roles)} for account, roles in sorted(grants.items())
+    ]
+
+
+def _grants(document: Mapping[str, Any]) -> Grants:
+    if "grants" not in document:
+        return {EVERYWHERE: frozenset({document["role"]})}
+    return {AccountId(grant["account"]): frozenset(grant["roles"]) for grant in document["grants"]}
+
+
 def _operator(document: Document) -> OperatorAccount:
     return OperatorAccount(
         id=document["_id"],
         name=document["name"],
-        role=document["role"],
+        grants=_grants(document),
         created_at=document["created_at"],
     )

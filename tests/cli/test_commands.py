@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import COMMANDS as COMMANDS_BY_NAME
 from cli.main import app, load
-from domain.access import OperatorAccount
+from domain.access import EVERYWHERE, OperatorAccount
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.operators import MongoOperators
 
@@ -89,8 +89,30 @@ async def test_an_operator_is_created_with_the_password_from_stdin(command, mong
     operator = await MongoOperators(mongo).find_by_password("李敏", "a-long-password")
     assert done.code == 0
     assert isinstance(operator, OperatorAccount)
-    assert operator.role == "auditor"
+    assert operator.grants == {EVERYWHERE: frozenset({"auditor"})}
     assert "a-long-password" not in done.out + done.err
+
+
+async def test_an_operator_may_have_two_roles_in_one_account_only(command, mongo):
+    roles = ("--role", "editor", "--role", "publisher")
+
+    done = await command(
+        "admin", "create", "王芳", *roles, "--account", "city", stdin="a-long-password\n"
+    )
+
+    operator = await MongoOperators(mongo).find_by_password("王芳", "a-long-password")
+    assert done.code == 0
+    assert operator is not None
+    assert operator.grants == {"city": frozenset({"editor", "publisher"})}
+
+
+async def test_nobody_is_created_who_administers_and_audits(command):
+    roles = ("--role", "system_admin", "--role", "auditor")
+
+    done = await command("admin", "create", "李敏", *roles, stdin="a-long-password\n")
+
+    assert done.code == 1
+    assert "三员分立" in done.err
 
 
 async def test_a_role_of_the_console_that_is_none_is_refused(command):

@@ -1,0 +1,60 @@
+"""Who is at the console (登录): opening, finding and closing sessions.
+
+A session ends when nothing was done for `idle`, when `absolute` is over, when it is closed, and
+when its operator is disabled: the operator is read with every request.
+"""
+
+from datetime import timedelta
+
+from domain.access import OperatorAccount
+from domain.clock import Clock
+from domain.console_session import Session
+from storage.mongo.console_sessions import MongoConsoleSessions
+from storage.mongo.operators import MongoOperators
+
+NOTED_EVERY = timedelta(minutes=1)  # so that reading a page rarely writes
+
+
+class SignIn:
+    """Sessions of operators."""
+
+    def __init__(
+        self,
+        sessions: MongoConsoleSessions,
+        operators: MongoOperators,
+        clock: Clock,
+        *,
+        idle: timedelta = timedelta(minutes=30),
+        absolute: timedelta = timedelta(hours=12),
+    ) -> None:
+        self._sessions = sessions
+        self._operators = operators
+        self._clock = clock
+        self._idle = idle
+        self._absolute = absolute
+
+    async def open(
+        self, operator: OperatorAccount, *, remote: str, agent: str
+    ) -> tuple[str, Session]:
+        """Begin a session for somebody who has proved who they are; return token and session."""
+        now = self._clock.now()
+        return await self._sessions.open(
+            operator.id, now=now, expires_at=now + self._absolute, remote=remote, agent=agent
+        )
+
+    async def find(self, token: str) -> tuple[Session, OperatorAccount] | None:
+        """Return whose token it is; None when the session is over or the operator disabled."""
+        session = await self._sessions.find(token)
+        now = self._clock.now()
+        if session is None or now >= session.expires_at or now - session.seen_at > self._idle:
+            return None
+        operator = await self._operators.find(session.operator_id)
+        if operator is None:
+            return None
+        if now - session.seen_at >= NOTED_EVERY:
+            await self._sessions.seen(session.id, now=now)
+        return session, operator
+
+    async def close(self, session: Session) -> None:
+        """Sign out; harmless when it is over already."""
+        await self._sessions.close(session.id)

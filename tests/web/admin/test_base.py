@@ -1,0 +1,70 @@
+"""The console's frame: who is let in, forms that prove where they come from, errors in words."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.console import Console
+
+
+async def test_nobody_is_led_to_the_sign_in_and_back(console: Console):
+    nobody = await console.nobody()
+
+    home = await nobody.get("/admin/")
+    page = await nobody.get("/admin/a/city/")
+
+    assert (home.status, home.location) == (302, "/admin/sign-in")
+    assert page.status in (302, 404)
+
+
+async def test_an_address_that_is_none_is_not_found_in_the_consoles_look(console: Console):
+    editor = await console.as_(("editor",))
+
+    answer = await editor.get("/admin/no-such-page")
+
+    assert answer.status == 404
+    assert "微政管理台" in answer.text
+    assert "没有找到这个页面" in answer.text
+
+
+async def test_a_session_ends_when_nothing_was_done_for_half_an_hour(console: Console, clock):
+    auditor = await console.as_(("auditor",))
+    clock.advance(timedelta(minutes=29))
+    in_time = await auditor.get("/admin/")
+
+    clock.advance(timedelta(minutes=31))
+    too_late = await auditor.get("/admin/")
+
+    assert not in_time.location.startswith("/admin/sign-in")
+    assert too_late.location == "/admin/sign-in"
+
+
+async def test_a_session_ends_after_half_a_day_however_busy(console: Console, clock):
+    auditor = await console.as_(("auditor",))
+    for _ in range(25):
+        clock.advance(timedelta(minutes=29))
+        last = await auditor.get("/admin/")
+
+    assert last.location == "/admin/sign-in"
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "Not found"), ("zh", "没有找到")])
+async def test_the_language_chosen_is_kept(console: Console, language: str, word: str):
+    editor = await console.as_(("editor",))
+    await editor.get(f"/admin/none?lang={language}")
+
+    answer = await editor.get("/admin/none")
+
+    assert word in answer.text
+
+
+async def test_only_listed_files_of_npm_are_served_and_they_may_be_kept(console: Console):
+    nobody = await console.nobody()
+
+    listed = await nobody.get("/static/npm/htmx.org/dist/htmx.min.js?v=2.0.7")
+    unlisted = await nobody.get("/static/npm/htmx.org/package.json")
+    above = await nobody.get("/static/npm/../package.json")
+
+    assert listed.status == 200
+    assert "immutable" in listed.headers["Cache-Control"]
+    assert (unlisted.status, above.status) == (404, 404)

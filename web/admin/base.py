@@ -1,0 +1,338 @@
+"""What all pages of the console share (管理台页面): who looks, at which account, with what right.
+
+`prepare` enforces the route table before a page's own code runs:
+
+- nobody: a page leads to the sign-in, a form or a part of a page is refused (403);
+- an account in which one has no role answers 404, exactly as one that does not exist;
+- a missing right, or a form without this session's token: 403.
+
+A page reads its form with `self.form(Model)`. When that, or what it calls, raises `FormRefused`
+or an error that names a field, the page's `again` shows the form once more with the sentences.
+"""
+
+import functools
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
+
+from tornado.web import HTTPError
+
+from config.settings import AccountSettings
+from domain.access import OperatorAccount
+from domain.console_session import Session
+from domain.errors import CitizenError, NotAllowed
+from domain.ids import AccountId
+from domain.rights import Right, accounts_of, rights_of
+from push.orders import OrderRefused
+from templates.console import LANGUAGES, Language
+from web.admin import assets, cookies
+from web.admin.forms import FormRefused, Model, read_form, shown_values
+from web.admin.navigation import navigation
+from web.admin.table import NAMES, ConsoleRoute
+from web.admin.words import mark
+from web.base import Page, say_of
+
+audit = logging.getLogger("audit")
+
+SIGN_IN = "/admin/sign-in"
+MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is named as such
+CSRF_FIELD = "_csrf"
+CSRF_HEADER = "X-CSRF-Token"
+_STALE = mark("这个页面停留太久或来自别处，内容没有提交。请返回上一页，刷新后重试。")
+
+
+class AdminPage(Page):
+    """A page of the console for those who are signed in."""
+
+    max_body = MAX_FORM
+    is_public: ClassVar[bool] = False
+    again: Callable[..., Awaitable[None]] | None = None  # again(refused, *path arguments)
+    route: ConsoleRoute
+    session: Session | None = None
+    visitor: OperatorAccount | None = None  # on public pages: somebody or nobody
+    operator: OperatorAccount
+    account: AccountSettings
+    language: Language = "zh"
+    _account: AccountSettings | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "post" in cls.__dict__:
+            cls.post = _showing_refusals(cls.__dict__["post"])
+
+    def initialize(self, route: ConsoleRoute) -> None:
+        """Know one's place in the table."""
+        self.route = route
+
+    # --- who may -----------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Let in whom the table lets in."""
+        await self._recognise()
+        self._choose_language()
+        if self.visitor is None and not self.is_public:
+            self._send_to_sign_in()
+            return
+        if self.route.is_of_account:
+            self._enter(self.path_args.pop(0))
+        needed = self.route.needs(self.request.method)
+        if needed is None:
+            raise HTTPError(405)
+        if "anyone" not in needed and not self.rights.intersection(needed):
+            raise HTTPError(403)
+        await super().prepare()
+        if self.request.method == "POST" and not self._has_csrf_token():
+            raise NotAllowed(_STALE)
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What this operator may do here: in the account of the path, if there is one."""
+        if self.visitor is None:
+            return frozenset()
+        if self._account is None:
+            return rights_of(self.visitor.grants)
+        return rights_of(self.visitor.grants, AccountId(self._account.id))
+
+    def can(self, right: Right) -> bool:
+        """Whether this operator has a right here; to show less, never to be safe."""
+        return right in self.rights
+
+    @property
+    def visible_accounts(self) -> tuple[AccountId, ...]:
+        """The accounts in which this operator has a role, in the order of the settings."""
+        return accounts_of(self.visitor.grants, self.ctx.accounts) if self.visitor else ()
+
+    @property
+    def is_below_account(self) -> bool:
+        """Whether this page is about one account, which its operator may see."""
+        return self._account is not None
+
+    @property
+    def account_id(self) -> AccountId:
+        """The account of the path."""
+        return AccountId(self.account.id)
+
+    async def _recognise(self) -> None:
+        token = cookies.read(self, cookies.SESSION)
+        found = await self.ctx.sign_in.find(token) if token else None
+        if found is not None:
+            self.session, self.operator = found
+            self.visitor = self.operator
+
+    def _enter(self, account: str) -> None:
+        if AccountId(account) not in self.visible_accounts:
+            raise HTTPError(404)
+        self._account = self.account = self.ctx.accounts[AccountId(account)]
+
+    def _send_to_sign_in(self) -> None:
+        address = SIGN_IN
+        if self.request.method == "GET" and not self.is_htmx:
+            if self.request.path != "/admin/":
+                address += "?" + urlencode({"next": self.request.uri or ""})
+            self.redirect(address)
+            return
+        self.set_header("HX-Redirect", address)
+        raise HTTPError(403)
+
+    async def begin_session(self, operator: OperatorAccount) -> None:
+        """Sign somebody in who has proved who they are; a new token each time."""
+        token, session = await self.ctx.sign_in.open(
+            operator,
+            remote=self.request.remote_ip or "",
+            agent=self.request.headers.get("User-Agent", ""),
+        )
+        self.session, self.visitor, self.operator = session, operator, operator
+        cookies.write(self, cookies.SESSION, token, until=session.expires_at)
+
+    async def end_session(self) -> None:
+        """Sign out."""
+        if self.session is not None:
+            await self.ctx.sign_in.close(self.session)
+        cookies.clear(self, cookies.SESSION)
+
+    # --- forms -------------------------------------------------------------------------------
+
+    @property
+    def csrf_token(self) -> str:
+        """What a form must bring back: this session's, or of a browser without one."""
+        if self.session is not None:
+            return cookies.signed(self.session.csrf_secret, "csrf", self.session.id)
+        return cookies.signed(self._key, "csrf", cookies.form_secret(self))
+
+    def _has_csrf_token(self) -> bool:
+        given = self.request.headers.get(CSRF_HEADER) or self.get_body_argument(CSRF_FIELD, "")
+        return hmac.compare_digest(given.encode(), self.csrf_token.encode())
+
+    def form(self, model: type[Model]) -> Model:
+        """Return the form as a model; `FormRefused` has a sentence for each wrong field."""
+        return read_form(self, model, self.say)
+
+    # --- answers -----------------------------------------------------------------------------
+
+    @property
+    def is_htmx(self) -> bool:
+        """Whether a part of a page is asked for."""
+        return self.request.headers.get("HX-Request") == "true"
+
+    def page(self, name: str, /, **data: Any) -> None:
+        """Answer with a whole page; its template extends `admin/layout.html`."""
+        flash = cookies.take_flash(self, self._flash_key)
+        self._answer(name, {"flash": flash, **data})
+
+    def fragment(self, name: str, /, **data: Any) -> None:
+        """Answer with a part of a page, for htmx."""
+        self._answer(name, {"flash": None, **data})
+
+    def flash(self, text: str, kind: str = "success") -> None:
+        """Say one sentence on the next page; kinds are success, info, warning, danger."""
+        cookies.write_flash(self, self._flash_key, self.say(text), kind)
+
+    def address(self, name: str, /, *args: object, account: str | None = None) -> str:
+        """Return a route's address; below an account, the one of this page unless told."""
+        route = self.console_routes[name]
+        parts = [str(part) for part in args]
+        if route.is_of_account:
+            parts.insert(0, account or self.account.id)
+        return self.reverse_url(NAMES + name, *parts)
+
+    def go(self, name: str, /, *args: object, account: str | None = None, query: str = "") -> None:
+        """Lead on to another page after a form (303), also when htmx sent it."""
+        address = self.address(name, *args, account=account) + (f"?{query}" if query else "")
+        if self.is_htmx:
+            self.set_header("HX-Redirect", address)
+            self.set_status(204)
+            self.finish()
+            return
+        self.redirect(address, status=303)
+
+    @property
+    def console_routes(self) -> Mapping[str, ConsoleRoute]:
+        """The table, by name."""
+        return cast("Mapping[str, ConsoleRoute]", self.application.settings["console_routes"])
+
+    def say(self, text: str) -> str:
+        """Return a string of the code in the language chosen."""
+        return self.ctx.renderer.console_say(self.language, text)
+
+    async def note(
+        self,
+        action: str,
+        object_: str,
+        *,
+        before: object = None,
+        after: object = None,
+        outcome: str = "done",
+    ) -> None:
+        """Leave in the audit log what was done to what, never with personal data in it."""
+        audit.info(
+            "audit.console",
+            extra={
+                "actor": self.operator.author if self.visitor else "",
+                "account": self._account.id if self._account else "",
+                "action": action,
+                "object": object_,
+                "before": before,
+                "after": after,
+                "outcome": outcome,
+                "remote": self.request.remote_ip,
+            },
+        )
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say what is wrong in the console's own look, or in one sentence for htmx."""
+        info = kwargs.get("exc_info")
+        error = cast("BaseException | None", info[1]) if info else None
+        say = self.say(say_of(error, status_code))
+        data = {"status": status_code, "say": say, "reference": self.reference}
+        if self.is_htmx:
+            self.fragment("admin/_error.html", **data)
+        else:
+            self.page("admin/error.html", **data)
+
+    # --- what templates may use --------------------------------------------------------------
+
+    def _answer(self, name: str, data: Mapping[str, Any]) -> None:
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(self.ctx.renderer.console_page(self.language, name, {**self._shared(), **data}))
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "language": self.language,
+            "operator": self.visitor,
+            "account": self._account,
+            "nav": navigation(self),
+            "values": {},
+            "errors": {},
+            "can": self.can,
+            "address": self.address,
+            "has_route": self.console_routes.__contains__,
+            "csrf_token": self.csrf_token,
+            "static": assets.own,
+            "npm": assets.borrowed,
+            "is_prepared": assets.are_there(),
+            "now": self.ctx.clock.now(),
+        }
+
+    @property
+    def _key(self) -> bytes:
+        return self.ctx.settings.security.secret_key.get_secret_value().encode()
+
+    @property
+    def _flash_key(self) -> bytes:
+        return self.session.csrf_secret if self.session else self._key
+
+    def _choose_language(self) -> None:
+        asked = self.get_query_argument("lang", "")
+        kept = cookies.read(self, cookies.LANGUAGE)
+        for language in LANGUAGES:
+            if asked == language:
+                cookies.write(self, cookies.LANGUAGE, language, days=cookies.YEAR_DAYS)
+        self.language = next((one for one in LANGUAGES if one == (asked or kept)), "zh")
+
+
+class PublicAdminPage(AdminPage):
+    """A page of the console for anybody, such as the sign-in; `operator` is None for nobody."""
+
+    is_public = True
+
+
+class AdminNotFound(PublicAdminPage):
+    """Any address below /admin/ that is not in the table."""
+
+    async def prepare(self) -> None:
+        await self._recognise()
+        self._choose_language()
+        raise HTTPError(404)
+
+
+def _showing_refusals(
+    post: Callable[..., Awaitable[None]],
+) -> Callable[..., Awaitable[None]]:
+    """Let a page's `again` show what its `post` refused."""
+
+    @functools.wraps(post)
+    async def guarded(self: AdminPage, *args: str) -> None:
+        try:
+            await post(self, *args)
+        except (CitizenError, OrderRefused) as error:
+            refused = _refusal(self, error)
+            if refused is None or self.again is None:
+                raise
+            self.set_status(refused.status)
+            await self.again(refused, *args)
+
+    return guarded
+
+
+def _refusal(page: AdminPage, error: CitizenError | OrderRefused) -> FormRefused | None:
+    """Return an error as sentences beside fields; None if it is about no field."""
+    if isinstance(error, FormRefused):
+        return FormRefused(error.errors, error.values or shown_values(page))
+    if isinstance(error, OrderRefused):
+        errors = {fault.field: fault.message for fault in reversed(error.faults)}
+        return FormRefused(errors, shown_values(page))
+    if error.field is None:
+        return None
+    return FormRefused({error.field: page.say(error.say)}, shown_values(page))
