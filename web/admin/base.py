@@ -12,7 +12,6 @@ or an error that names a field, the page's `again` shows the form once more with
 
 import functools
 import hmac
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from tornado.web import HTTPError
 
 from config.settings import AccountSettings
 from domain.access import OperatorAccount
+from domain.audit import Outcome
 from domain.console_session import Session
 from domain.errors import CitizenError, NotAllowed
 from domain.ids import AccountId
@@ -33,8 +33,6 @@ from web.admin.navigation import navigation
 from web.admin.table import NAMES, ConsoleRoute
 from web.admin.words import mark
 from web.base import Page, say_of
-
-audit = logging.getLogger("audit")
 
 SIGN_IN = "/admin/sign-in"
 MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is named as such
@@ -221,23 +219,23 @@ class AdminPage(Page):
         action: str,
         object_: str,
         *,
-        before: object = None,
-        after: object = None,
-        outcome: str = "done",
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        outcome: Outcome = "done",
     ) -> None:
-        """Leave in the audit log what was done to what, never with personal data in it."""
-        audit.info(
-            "audit.console",
-            extra={
-                "actor": self.operator.author if self.visitor else "",
-                "account": self._account.id if self._account else "",
-                "action": action,
-                "object": object_,
-                "before": before,
-                "after": after,
-                "outcome": outcome,
-                "remote": self.request.remote_ip,
-            },
+        """Leave in the audit log what this operator did to what; values are masked ones.
+
+        For what matters most use `async with self.ctx.audit.around(self.operator, …)`.
+        """
+        await self.ctx.audit.record(
+            self.operator,
+            action,
+            object_,
+            account=self._account.id if self._account else None,
+            remote=self.request.remote_ip or "",
+            before=before,
+            after=after,
+            outcome=outcome,
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
