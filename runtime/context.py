@@ -33,6 +33,7 @@ from push.digest_page import DigestPages
 from push.drafts import Drafts
 from push.editing import Editing
 from push.fanout import Fanout
+from push.followers import Followers
 from push.history import History
 from push.links import Links
 from push.lists import Lists
@@ -92,6 +93,7 @@ class AppContext:
     digest_cards: DigestCards
     digest_pages: DigestPages
     history: History
+    followers: Followers
     links: Links
     overviews: Overviews
     personal: Personal
@@ -182,6 +184,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         notices = Notices(
             stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
         )
+        audit = Audit(stores.audit, clock)
         departments = open_departments(http, settings.departments, clock)
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
@@ -236,7 +239,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             subscriptions=subscriptions,
             bindings=bindings,
             audiences=audiences,
-            audit=Audit(stores.audit, clock),
+            audit=audit,
             broadcasts=broadcasts,
             approvals=Approvals(
                 stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
@@ -272,6 +275,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             fanout=fanout,
             digest_cards=cards,
             history=history,
+            followers=Followers(
+                stores.subscriber_lists,
+                stores.people,
+                stores.consents,
+                history,
+                stores.fields,
+                Sealer(settings.security.master_key),
+                stores.allowances,
+                audit,
+            ),
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
             overviews=Overviews(

@@ -46,10 +46,12 @@ from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
+from storage.mongo.subscriber_lists import MongoSubscriberLists
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
+from storage.redis.allowances import Allowances
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.limiter import Limiter
@@ -100,6 +102,7 @@ class Stores:
     redis: Redis
     fields: FieldCipher
     people: MongoPeople
+    subscriber_lists: MongoSubscriberLists
     audiences: MongoAudiences
     audit: MongoAudit
     broadcasts: MongoBroadcasts
@@ -132,6 +135,7 @@ class Stores:
     alert_refusals: MongoAlertRefusals
     vehicle_watch: MongoVehicleWatch
     holders: MongoHolders
+    allowances: Allowances
     guards: Guards
     sessions: Sessions
     windows: Windows
@@ -184,6 +188,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             redis=redis,
             fields=fields,
             people=MongoPeople(database, fields),
+            subscriber_lists=MongoSubscriberLists(database),
             audiences=MongoAudiences(database, fields),
             audit=MongoAudit(database, settings.security.master_key),
             broadcasts=MongoBroadcasts(database),
@@ -216,6 +221,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             alert_refusals=MongoAlertRefusals(database),
             vehicle_watch=MongoVehicleWatch(database, fields),
             holders=MongoHolders(database, fields),
+            allowances=Allowances(redis),
             guards=Guards(redis, sealer),
             sessions=Sessions(redis, sealer),
             windows=Windows(redis),

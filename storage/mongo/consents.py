@@ -19,6 +19,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.channel import ConsentKind
 from domain.ids import AccountId, BroadcastId, OpenId
+from domain.looking import NoticeConsent
 
 Document = dict[str, Any]
 EVENTS_KEPT = 20  # event keys per consent: a repeat comes within seconds
@@ -139,6 +140,11 @@ class MongoConsents:
         lasts = accepted is not None and all(accepted > moment for moment in ended)
         return {"left": found.get("left", 0), "long_term": lasts}
 
+    async def list_(self, account: AccountId, openid: OpenId) -> list[NoticeConsent]:
+        """Return what a person said to each template, for an operator who looks."""
+        cursor = self._consents.find({"account": account, "openid": openid}).sort("template_id", 1)
+        return [_seen(found) async for found in cursor]
+
     # --- documents ------------------------------------------------------------------------
 
     async def _note(
@@ -183,6 +189,18 @@ _LASTS: Document = {
         {"$gt": ["$accepted_at", {"$ifNull": ["$declined_at", None]}]},
     ]
 }
+
+
+def _seen(found: Document) -> NoticeConsent:
+    accepted = found.get("accepted_at")
+    ended = [found[name] for name in ("rejected_at", "declined_at") if name in found]
+    return NoticeConsent(
+        template_id=found["template_id"],
+        left=found.get("left", 0),
+        lasts=accepted is not None and all(accepted > moment for moment in ended),
+        accepted_at=accepted,
+        ended_at=max(ended, default=None),
+    )
 
 
 def _id(account: AccountId, openid: OpenId, template_id: str) -> str:
