@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from config.settings import AccountSettings, Settings
 from connectors.session import open_http
-from connectors.wechat.api import WeChatApi
+from connectors.wechat.menus import MenuApi
 from connectors.wechat.tokens import TokenKeeper
 from domain.clock import SystemClock
 from storage.embedded import open_redis
@@ -14,12 +14,12 @@ from storage.redis.tokens import RedisTokens
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, account: AccountSettings) -> AsyncIterator[WeChatApi]:
+async def open_platform(settings: Settings, account: AccountSettings) -> AsyncIterator[MenuApi]:
     """Give the account's API; its token is shared with the running service through Redis."""
     async with open_redis(settings) as redis, open_http(connections=4) as http:
         secret = account.app_secret.get_secret_value()
         cache = RedisTokens(redis, Sealer(settings.security.master_key))
-        yield WeChatApi(
+        yield MenuApi(
             http,
             api_base=account.api_base,
             app_id=account.app_id,

@@ -18,10 +18,15 @@ from connectors.news import Feeds, open_feeds
 from connectors.session import open_http
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.inbox import Inbox
+from connectors.wechat.menus import MenuApi
 from connectors.wechat.tokens import TokenKeeper
+from console.menus import Menus
 from console.sign_in import SignIn
+from console.topic_numbers import TopicNumbers
 from domain.clock import Clock, SystemClock
 from domain.ids import AccountId, OpenId
+from domain.menu import Menu
+from domain.menu_rules import CONTRACT_KEYS
 from handlers import discover
 from push.approvals import Approvals
 from push.audit import Audit
@@ -47,6 +52,7 @@ from push.receipts import Receipts
 from push.reports import Reports
 from push.resends import Resends
 from push.results import Results
+from push.template_watch import TemplateWatch
 from push.trials import Trials
 from push.triggers.alerts import AlertDesk
 from storage.mongo.api_keys import MongoApiKeys
@@ -95,11 +101,14 @@ class AppContext:
     history: History
     followers: Followers
     links: Links
+    menus: Menus
     overviews: Overviews
     personal: Personal
     receipts: Receipts
     quotas: Quotas
     previews: Previews
+    template_watch: TemplateWatch
+    topic_numbers: TopicNumbers
     trials: Trials
     api_keys: MongoApiKeys
     sign_in: SignIn
@@ -133,6 +142,10 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         subscriptions = Subscriptions(stores.people)
         audiences = Audiences(stores.audiences)
         bindings = BindingService(stores.people, clock)
+        audit = Audit(stores.audit, clock)
+        template_watch = TemplateWatch(
+            stores.template_forms, stores.template_turns, platforms, accounts, clock
+        )
         quotas = Quotas(
             stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
         )
@@ -287,6 +300,14 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             digest_pages=DigestPages(cards, accounts, catalogue),
             links=links,
+            menus=Menus(
+                stores.menus,
+                platforms,
+                Menu.read(catalogue.menu),
+                _menu_keys(routes),
+                audit,
+                clock,
+            ),
             overviews=Overviews(
                 stores.overview,
                 stores.ledger,
@@ -309,6 +330,15 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 per_second=settings.push.per_second,
                 quiet_hours=settings.push.quiet_hours,
             ),
+            template_watch=template_watch,
+            topic_numbers=TopicNumbers(
+                stores.topic_numbers,
+                stores.topic_turns,
+                audiences,
+                tuple(accounts),
+                tuple(catalogue.topics),
+                clock,
+            ),
             trials=Trials(stores.broadcasts, accounts, catalogue, clock),
             api_keys=stores.api_keys,
             sign_in=SignIn(stores.console_sessions, stores.operators, clock),
@@ -327,11 +357,16 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         )
 
 
+def _menu_keys(routes: Routes) -> frozenset[str]:
+    """Return the menu keys that mean something: those promised and those answered."""
+    return frozenset({*CONTRACT_KEYS, *(key for kind, key in routes.table if kind == "menu")})
+
+
 def _platform(
     account: AccountSettings, http: aiohttp.ClientSession, stores: Stores, clock: Clock
-) -> WeChatApi:
+) -> MenuApi:
     secret = account.app_secret.get_secret_value()
-    return WeChatApi(
+    return MenuApi(
         http,
         api_base=account.api_base,
         app_id=account.app_id,

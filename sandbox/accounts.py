@@ -53,6 +53,8 @@ class Account:
     habits: ReceiptHabits = field(default_factory=ReceiptHabits)
     counts: PushCounts = field(default_factory=PushCounts)
     menu: Mapping[str, Any] | None = None  # published through the API
+    conditional_menus: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by menuid
+    traits: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # tags, client
     qr_codes: dict[str, str] = field(default_factory=dict)  # ticket → scene
 
     @property

@@ -20,7 +20,15 @@ from tornado.httputil import (
 )
 from tornado.routing import Router
 
-from sandbox import api_basics, api_mass, api_menu, api_messages, api_notices, api_people
+from sandbox import (
+    api_basics,
+    api_mass,
+    api_menu,
+    api_menu_conditional,
+    api_messages,
+    api_notices,
+    api_people,
+)
 from sandbox.calls import Answer, Call, Endpoint, argument
 from sandbox.errors import ApiError, new_rid
 from sandbox.faults import Fault
@@ -33,6 +41,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     **api_basics.ENDPOINTS,
     **api_mass.ENDPOINTS,
     **api_menu.ENDPOINTS,
+    **api_menu_conditional.ENDPOINTS,
     **api_messages.ENDPOINTS,
     **api_notices.ENDPOINTS,
     **api_people.ENDPOINTS,

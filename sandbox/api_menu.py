@@ -82,12 +82,24 @@ def get(call: Call) -> Answer:
     if call.account.menu is None:
         raise ApiError(46003)
     buttons = [{"sub_button": [], **button} for button in call.account.menu["button"]]
-    return {"menu": {"button": buttons, "menuid": MENU_ID}}
+    answer: dict[str, Any] = {"menu": {"button": buttons, "menuid": MENU_ID}}
+    if call.account.conditional_menus:
+        newest_first = reversed(call.account.conditional_menus.values())
+        answer["conditionalmenu"] = [_as_listed(menu) for menu in newest_first]
+    return answer
+
+
+def _as_listed(menu: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a conditional menu with numbers where texts were sent, as the platform does."""
+    rule = {name: int(value) for name, value in menu["matchrule"].items()}
+    buttons = [{"sub_button": [], **button} for button in menu["button"]]
+    return {"button": buttons, "matchrule": rule, "menuid": menu["menuid"]}
 
 
 def delete(call: Call) -> Answer:
-    """Take the menu away."""
+    """Take the menu away, and every conditional one with it."""
     call.account.menu = None
+    call.account.conditional_menus.clear()
     call.world.feed.publish(call.account.id, "", "menu", lambda: {"button": []})
     return OK
 

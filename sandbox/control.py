@@ -40,6 +40,7 @@ How WeChat behaves:
     clock     {advance: seconds} | {set: ISO time, stop?: true} | {resume: true}
     followers {add_followers: N, prefix, first?} or {openids: […]}
     state     {openid, state}   stranger follows left muted blacklisted frozen
+    traits    {openid, tags, client?}   for conditional menus; client 1 iOS 2 Android 3 other
     citizen   {openid, name, state?}                     a phone on the page
     mass      {refuse_as?}   "err(10001)": the review refuses mass sends; "" accepts them
     forget    {}                                         a new book of sends

@@ -234,6 +234,13 @@ def state(world: World, account: Account, body: Body) -> Content:
     return {"openid": person.openid, "state": person.state}
 
 
+def traits(world: World, account: Account, body: Body) -> Content:
+    """Give somebody tags of the platform and a kind of phone, for conditional menus."""
+    openid, tags = body.text("openid"), tuple(body.texts("tags"))
+    account.traits[openid] = (tags, body.text("client", ""))
+    return {"openid": openid, "tags": list(tags)}
+
+
 def citizen(world: World, account: Account, body: Body) -> Content:
     """Give somebody a phone on the page."""
     wanted = body.one_of("state", STATES) if "state" in body else "stranger"
@@ -273,6 +280,7 @@ VERBS: Mapping[str, Verb] = {
     "clock": clock,
     "followers": followers,
     "state": state,
+    "traits": traits,
     "citizen": citizen,
     "forget": forget,
     "mass": mass,

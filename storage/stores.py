@@ -36,6 +36,7 @@ from storage.mongo.history import MongoHistory
 from storage.mongo.holders import MongoHolders
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.mass_jobs import MongoMassJobs
+from storage.mongo.menus import MongoMenus
 from storage.mongo.notices import MongoNotices
 from storage.mongo.operators import MongoOperators
 from storage.mongo.overview import MongoOverview
@@ -47,10 +48,13 @@ from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
 from storage.mongo.slots import MongoSlots
 from storage.mongo.subscriber_lists import MongoSubscriberLists
+from storage.mongo.template_forms import MongoTemplateForms
+from storage.mongo.topic_numbers import MongoTopicNumbers
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
 from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
+from storage.mongo.work_turns import MongoTurns
 from storage.redis.allowances import Allowances
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
@@ -89,6 +93,8 @@ INDEXED = (
     MongoReviews,
     MongoAudit,
     MongoReports,
+    MongoMenus,
+    MongoTemplateForms,
 )
 
 Document = dict[str, Any]
@@ -136,6 +142,11 @@ class Stores:
     vehicle_watch: MongoVehicleWatch
     holders: MongoHolders
     allowances: Allowances
+    menus: MongoMenus
+    template_forms: MongoTemplateForms
+    template_turns: MongoTurns
+    topic_numbers: MongoTopicNumbers
+    topic_turns: MongoTurns
     guards: Guards
     sessions: Sessions
     windows: Windows
@@ -222,6 +233,11 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             vehicle_watch=MongoVehicleWatch(database, fields),
             holders=MongoHolders(database, fields),
             allowances=Allowances(redis),
+            menus=MongoMenus(database),
+            template_forms=MongoTemplateForms(database),
+            template_turns=MongoTurns(database, "templates"),
+            topic_numbers=MongoTopicNumbers(database),
+            topic_turns=MongoTurns(database, "topics"),
             guards=Guards(redis, sealer),
             sessions=Sessions(redis, sealer),
             windows=Windows(redis),
