@@ -69,6 +69,8 @@ class Client:
     async def _ask(self, method: str, path: str, **more: Any) -> Answer:
         address = URL(self.base + path, encoded=True)
         async with self.http.request(method, address, allow_redirects=False, **more) as answer:
+            if answer.content_type == "text/event-stream":  # has no end
+                return Answer(answer.status, "", dict(answer.headers))
             text = await answer.text(errors="replace")
             return Answer(answer.status, text, dict(answer.headers))
 

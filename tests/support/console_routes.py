@@ -1,0 +1,71 @@
+"""Addresses of every route of the console, for the tests that walk the table.
+
+A route whose path names a thing is walked with a made-up id, and where `SAMPLES` knows how to make
+one, with a real thing of the account `city`. An area adds its own: `SAMPLES["topic"] = a_topic`
+with `async def a_topic(console) -> tuple[str, ...]`, which returns the path's arguments.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+
+from tests.support.console import Console
+from web.admin.table import ConsoleRoute
+
+Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
+SAMPLES: dict[str, Sample] = {}
+
+MADE_UP = (
+    "bc_000000000000000000000000",
+    "1",
+    "x",
+    "x1",
+    "outage.water",
+    "20261124",
+    "csv",
+    "0" * 24,
+    "0" * 64,
+    "00000000-0000-0000-0000-000000000000",
+    "2026-11-24",
+    "on",
+)
+_GROUP = re.compile(r"\((?!\?:)((?:[^()]|\((?:[^()])*\))*)\)")
+
+
+def made_up(route: ConsoleRoute, account: str = "city") -> str:
+    """Return an address that fits the route and names nothing there is."""
+    return filled(route, tuple(_fitting(group) for group in _groups(route)), account)
+
+
+def filled(route: ConsoleRoute, arguments: tuple[str, ...], account: str = "city") -> str:
+    """Return the route's address with these arguments."""
+    rest = iter(arguments)
+    path = route.pattern.replace("{account}", account, 1).removesuffix("$")
+    return _GROUP.sub(lambda _: next(rest), path).replace("\\", "")
+
+
+async def sample(route: ConsoleRoute, console: Console) -> str:
+    """Return an address that names something real where we know how to make it."""
+    if not _groups(route) or route.name not in SAMPLES:
+        return made_up(route)
+    return filled(route, await SAMPLES[route.name](console))
+
+
+def names_something(route: ConsoleRoute) -> bool:
+    """Whether the path names a thing besides the account."""
+    return bool(_groups(route))
+
+
+def _groups(route: ConsoleRoute) -> list[str]:
+    return [found[1] for found in _GROUP.finditer(route.pattern)]
+
+
+def _fitting(group: str) -> str:
+    pattern = re.sub(r"^\?P<\w+>", "", group)
+    for candidate in MADE_UP:
+        if re.fullmatch(pattern, candidate):
+            return candidate
+    words = re.findall(r"[a-z_]+", pattern)
+    for word in words:
+        if re.fullmatch(pattern, word):
+            return word
+    raise AssertionError(f"add something that fits {group!r} to MADE_UP")
