@@ -256,16 +256,17 @@ class Chunks:
             log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
 
     def _note(self, openid: OpenId, result: Result | None, found: Round) -> None:
+        if isinstance(result, Delivery) and result.state != "unknown":
+            found.deliveries.append(result)
+            return
         match result:
             case None:  # the channel has noted it
                 pass
-            case Delivery(state="unknown"):
+            case Delivery():  # unknown
                 found.deliveries.append(result)
                 found.silent += 1
                 if found.silent >= MANY_SILENT and 2 * found.silent >= found.sends:
                     found.halted_until = self._clock.now() + SILENT_HOLD
-            case Delivery():
-                found.deliveries.append(result)
             case NotThisWay():
                 found.turned_away[openid] = result
             case WrongMessage(delivery=delivery):

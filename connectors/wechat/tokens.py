@@ -10,6 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 import aiohttp
@@ -62,7 +63,7 @@ class TokenCache(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessToken:
     """A token as the store keeps it. `suspect`: reissued by the platform after rejecting it."""
 
@@ -73,7 +74,7 @@ class AccessToken:
     suspect: bool = False
     replacing: bool = False  # fetched because its forerunner was rejected
 
-    @property
+    @cached_property
     def renew_at(self) -> datetime:
         """Return until when nobody needs to ask for a newer one."""
         return max(self.expires_at - RENEW_BEFORE, self.fetched_at + MIN_GAP)
@@ -106,6 +107,11 @@ class TokenKeeper:
         self._ageing: str | None = None  # the token that serves on while somebody renews it
         self._trouble: SendFailed | None = None  # why the last call failed
         self._quiet_until: datetime | None = None
+
+    def held(self) -> str | None:
+        """Return the token when the one in memory serves, without waiting for anything."""
+        held = self._held
+        return held.value if held is not None and self.clock.now() < held.renew_at else None
 
     async def token(self) -> str:
         """Return a token that will live for some minutes."""

@@ -49,23 +49,22 @@ async def exchange(
 ) -> Json:
     """POST the body, or GET when there is none, and return the answer's JSON object."""
     try:
-        async with http.request(
+        response = await http.request(
             "GET" if body is None else "POST",
             url,
             data=body,
             headers=_HEADERS,
             timeout=timeout,
             allow_redirects=False,  # the token is meant for one address only
-        ) as response:
-            content = await response.read()
-            status = response.status
+        )
+        content = await response.read()  # gives the connection back, or closes it on a failure
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise CallFailed("no_connection", _name(error)) from None
     except aiohttp.InvalidURL:
         raise CallFailed("no_connection", "api_base is not a URL") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise CallFailed("no_answer", _name(error)) from None
-    return _read(status, content)
+    return _read(response.status, content)
 
 
 def errcode_of(answer: Json) -> int:
