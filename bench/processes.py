@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,24 @@ class Program:
         """SIGKILL."""
         self.process.kill()
         await self.process.wait()
+
+
+@contextmanager
+def spread(pid: int, cores: Collection[int]) -> Iterator[None]:
+    """Let all threads of a process use these cores while the block lasts, then as before."""
+    before = {thread: os.sched_getaffinity(thread) for thread in _threads(pid)}
+    for thread in before:
+        os.sched_setaffinity(thread, cores)
+    try:
+        yield
+    finally:
+        first = next(iter(before.values()))
+        for thread in _threads(pid):
+            os.sched_setaffinity(thread, before.get(thread, first))
+
+
+def _threads(pid: int) -> list[int]:
+    return [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
 
 
 @asynccontextmanager

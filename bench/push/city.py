@@ -73,6 +73,12 @@ class City:
         """How many people have the tag `paced`."""
         return TRIAL_PACED if self.is_small else PACED
 
+    @property
+    def mongod(self) -> int:
+        """Return the embedded mongod's process."""
+        lock = self.settings.storage.data_dir / "mongo" / "data" / "mongod.lock"
+        return int(lock.read_text())
+
     # --- processes --------------------------------------------------------------------------
 
     def worker(
