@@ -70,9 +70,9 @@ class Client:
         address = URL(self.base + path, encoded=True)
         async with self.http.request(method, address, allow_redirects=False, **more) as answer:
             if answer.content_type == "text/event-stream":  # has no end
-                return Answer(answer.status, "", dict(answer.headers))
+                return Answer(answer.status, "", answer.headers)
             text = await answer.text(errors="replace")
-            return Answer(answer.status, text, dict(answer.headers))
+            return Answer(answer.status, text, answer.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ SIGN_IN = "/admin/sign-in"
 MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is named as such
 CSRF_FIELD = "_csrf"
 CSRF_HEADER = "X-CSRF-Token"
+_SIGNED_OUT = mark("您没有登录，或登录已经过期，内容没有提交。请登录后再试。")
 _STALE = mark("这个页面停留太久或来自别处，内容没有提交。请返回上一页，刷新后重试。")
 
 
@@ -125,14 +126,11 @@ class AdminPage(Page):
         self._account = self.account = self.ctx.accounts[AccountId(account)]
 
     def _send_to_sign_in(self) -> None:
-        address = SIGN_IN
-        if self.request.method == "GET" and not self.is_htmx:
-            if self.request.path != "/admin/":
-                address += "?" + urlencode({"next": self.request.uri or ""})
-            self.redirect(address)
-            return
-        self.set_header("HX-Redirect", address)
-        raise HTTPError(403)
+        if self.request.method != "GET" or self.is_htmx:
+            raise NotAllowed(_SIGNED_OUT)
+        here = self.request.uri or ""
+        more = "?" + urlencode({"next": here}) if self.request.path != "/admin/" else ""
+        self.redirect(SIGN_IN + more)
 
     async def begin_session(self, operator: OperatorAccount) -> None:
         """Sign somebody in who has proved who they are; a new token each time."""
@@ -245,6 +243,8 @@ class AdminPage(Page):
         say = self.say(say_of(error, status_code))
         data = {"status": status_code, "say": say, "reference": self.reference}
         if self.is_htmx:
+            if self.visitor is None and not self.is_public:
+                self.set_header("HX-Redirect", SIGN_IN)
             self.fragment("admin/_error.html", **data)
         else:
             self.page("admin/error.html", **data)
