@@ -26,9 +26,11 @@ from domain.conversation import (
     Reply,
     Scan,
     TextMessage,
+    Unfollow,
     VoiceMessage,
 )
 from domain.errors import CitizenError, InvalidInput
+from domain.figures import Figures
 from templates.environment import Renderer
 
 _SIGNS_OF_LIFE = (TextMessage, VoiceMessage, MenuClick, Scan)
@@ -78,17 +80,22 @@ class Conversation:
         services: Services,
         renderer: Renderer,
         presence: Presence | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self._routes = routes
         self._services = services
         self._renderer = renderer
         self._presence = presence
+        self._figures = figures
 
     async def answer(self, message: Inbound, session: Session) -> Answer:
         """Answer one message, changing the session in place."""
         if self._presence and isinstance(message, _SIGNS_OF_LIFE):
             await self._presence.note(message)
-        turn = _Turn(self._routes, self._services, self._renderer, message, session)
+        if self._figures and isinstance(message, Follow | Unfollow):
+            come = isinstance(message, Follow)
+            self._figures.add(message.account, "follow" if come else "unfollow")
+        turn = _Turn(self._routes, self._services, self._renderer, message, session, self._figures)
         return await turn.run()
 
 
@@ -102,12 +109,14 @@ class _Turn:
         renderer: Renderer,
         message: Inbound,
         session: Session,
+        figures: Figures | None,
     ) -> None:
         self.routes = routes
         self.use = services
         self.renderer = renderer
         self.message = message
         self.session = session
+        self.figures = figures
         self.ask = Inquiry(message=message, text=normalise(_spoken(message)))
 
     async def run(self) -> Answer:
@@ -192,6 +201,8 @@ class _Turn:
         return Answer("text", f"{answer}\n\n{prompt.text}")
 
     async def _route(self, found: Match) -> Answer:
+        if self.figures:
+            self.figures.add(self.message.account, f"q:{found.route.router}")
         self.ask = replace(self.ask, argument=found.argument)
         self.session.options = []
         return await self._show(await found.handler(self.ask, self.use))

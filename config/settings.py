@@ -186,6 +186,20 @@ class TriggerSettings(_Section):
     publish: bool = True  # False: its broadcasts wait for a person's approval; notices never do
 
 
+class ConsoleSettings(_Section):
+    """The console (管理台): where notices to operators go."""
+
+    webhook_url: SecretStr = SecretStr("")  # 企业微信 robot; the address is its key. Empty: none
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and (not text.startswith(("http://", "https://")) or len(text.split()) != 1):
+            raise ValueError("must be an address that begins with https://")
+        return value
+
+
 class Settings(_Section):
     """Everything a process needs to know before it starts."""
 
@@ -196,6 +210,7 @@ class Settings(_Section):
     security: SecuritySettings
     push: PushSettings = PushSettings()
     audit: AuditSettings = AuditSettings()
+    console: ConsoleSettings = ConsoleSettings()
     accounts: tuple[AccountSettings, ...] = ()
     departments: Mapping[str, DepartmentSettings] = Field(default_factory=dict)
     triggers: Mapping[str, TriggerSettings] = Field(default_factory=dict)

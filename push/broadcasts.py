@@ -237,7 +237,9 @@ class Broadcasts:
 
     async def pause_by_itself(self, broadcast_id: BroadcastId, *, reason: str) -> None:
         """Stop a broadcast that is going wrong, and keep why for the person who looks."""
-        moved = await self._store.move(broadcast_id, {"sending"}, "paused", reason=reason)
+        moved = await self._store.move(
+            broadcast_id, {"sending"}, "paused", reason=reason, by_itself=True
+        )
         if moved is not None:
             await self._tell_ring(moved, "pause", self._clock.now())
 
@@ -282,7 +284,7 @@ class Broadcasts:
             if to not in TRANSITIONS[broadcast.state]:
                 raise StateError(f"群发任务处于 {broadcast.state} 状态，不能变为 {to}。")
             now = self._clock.now()
-            changes: dict[str, Any] = {"reason": reason}
+            changes: dict[str, Any] = {"reason": reason, "by_itself": False}
             if to == "cancelled":
                 changes["finished_at"] = now
             if to == "scheduled":

@@ -7,7 +7,7 @@ microsecond.
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -77,6 +77,10 @@ class PushCounters(Collector):
             found = self._sends[account] = Sends()
         return found
 
+    def accounts(self) -> Mapping[AccountId, Sends]:
+        """Return the numbers of every account that has sent something."""
+        return self._sends
+
     def collect(self) -> Iterator[Metric]:
         """Put the numbers into Prometheus's form."""
         sends = CounterMetricFamily(
@@ -104,6 +108,26 @@ class PushCounters(Collector):
             seconds.add_metric([account], numbers.seconds.buckets(), numbers.seconds.sum)
             waits.add_metric([account], numbers.waits.buckets(), numbers.waits.sum)
         yield from (sends, errors, in_flight, seconds, waits)
+
+
+class SendDifferences:
+    """What has been counted since the last time, under the names of `domain.figures`."""
+
+    def __init__(self, counters: PushCounters) -> None:
+        self._counters = counters
+        self._before: dict[AccountId, Counter[str]] = {}
+        self.take()
+
+    def take(self) -> list[tuple[AccountId, str, int]]:
+        """Return (account, name, number) of what has become more."""
+        found = []
+        for account, sends in self._counters.accounts().items():
+            now = Counter({"sent": sends.accepted, "unanswered": sends.unanswered})
+            now.update({f"e:{code}": times for code, times in sends.refused.items()})
+            more = now - self._before.get(account, Counter())
+            self._before[account] = now
+            found += [(account, name, number) for name, number in more.items()]
+        return found
 
 
 COUNTERS = PushCounters()

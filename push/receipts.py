@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.clock import Clock
+from domain.figures import Figures
 from domain.ids import AccountId
 from push.ports import Reachability
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts, Receipt
@@ -35,12 +36,14 @@ class Receipts:
         people: Reachability,
         clock: Clock,
         unknowns: MongoUnknowns | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self._deliveries = deliveries
         self._receipts = receipts
         self._people = people
         self._clock = clock
         self._unknowns = unknowns
+        self._figures = figures
         self._swept_to: datetime | None = None  # where the round through waiting ones goes on
 
     async def record(
@@ -124,7 +127,9 @@ class Receipts:
             return False
         if receipt.status == BLOCKED:  # before joining: a crash in between repeats it
             await self._people.mark_unreachable(receipt.account, openid, receipt.status)
-        await self._deliveries.apply(receipt)
+        if await self._deliveries.apply(receipt) and self._figures is not None:
+            name = "delivered" if receipt.status == SUCCESS else f"r:{receipt.status}"
+            self._figures.add(receipt.account, name)
         await self._receipts.mark_applied(receipt)
         if receipt.status != SUCCESS:
             log.info("receipt.failed", extra={"account": receipt.account, "status": receipt.status})

@@ -15,6 +15,7 @@ from config.catalogue import Catalogue, load_catalogue
 from config.settings import AccountSettings, Settings
 from connectors.departments import Departments, open_departments
 from connectors.news import Feeds, open_feeds
+from connectors.robot import Robot
 from connectors.session import open_http
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.inbox import Inbox
@@ -24,6 +25,7 @@ from console.menus import Menus
 from console.sign_in import SignIn
 from console.topic_numbers import TopicNumbers
 from domain.clock import Clock, SystemClock
+from domain.figures import Figures
 from domain.ids import AccountId, OpenId
 from domain.menu import Menu
 from domain.menu_rules import CONTRACT_KEYS
@@ -106,6 +108,8 @@ class AppContext:
     personal: Personal
     receipts: Receipts
     quotas: Quotas
+    figures: Figures
+    robot: Robot | None  # tells the people on call, where the settings name one
     previews: Previews
     template_watch: TemplateWatch
     topic_numbers: TopicNumbers
@@ -149,8 +153,10 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         quotas = Quotas(
             stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
         )
+        figures = Figures(clock)
+        webhook = settings.console.webhook_url.get_secret_value()
         receipts = Receipts(
-            stores.deliveries, stores.receipts, subscriptions, clock, stores.unknowns
+            stores.deliveries, stores.receipts, subscriptions, clock, stores.unknowns, figures
         )
         links = Links(Sealer(settings.security.master_key), settings.server.public_url, clock)
         cards = DigestCards(
@@ -226,7 +232,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             await platforms[account].send_text(openid, text)
 
         dispatcher = Dispatcher(
-            Conversation(routes, services, renderer, Presence(subscriptions.heard_from)),
+            Conversation(routes, services, renderer, Presence(subscriptions.heard_from), figures),
             stores.guards,
             stores.sessions,
             stores.windows,
@@ -319,6 +325,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             personal=Personal(stores.people, catalogue),
             receipts=receipts,
             quotas=quotas,
+            figures=figures,
+            robot=Robot(http, webhook) if webhook else None,
             previews=Previews(
                 stores.broadcasts,
                 audiences,

@@ -33,8 +33,10 @@ from push.retention import Retention
 from push.sender import Sender
 from push.worker import Worker
 from runtime.context import AppContext, open_context
+from runtime.counting import handing_over
 from runtime.ticks import Tick, ticking
 from runtime.triggers import make_triggers
+from runtime.watching import watching_ticks
 from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
@@ -108,6 +110,7 @@ async def running(
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_beating(ctx, roles))
+        await stack.enter_async_context(handing_over(ctx))
         if "web" in roles:
             await stack.enter_async_context(_listening(ctx, make_app, server_options))
         if "push" in roles:
@@ -204,7 +207,7 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
         "topics": (ctx.topic_numbers.tick, LOOK_EVERY),
         "templates": (ctx.template_watch.tick, LOOK_EVERY),
     }
-    async with ticking(ticks):
+    async with ticking(ticks | watching_ticks(ctx)):
         try:
             yield
         finally:

@@ -32,8 +32,10 @@ from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
 from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
+from storage.mongo.figures import MongoFigures
 from storage.mongo.history import MongoHistory
 from storage.mongo.holders import MongoHolders
+from storage.mongo.incidents import MongoIncidents
 from storage.mongo.ledger import MongoLedger
 from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.menus import MongoMenus
@@ -51,11 +53,13 @@ from storage.mongo.subscriber_lists import MongoSubscriberLists
 from storage.mongo.template_forms import MongoTemplateForms
 from storage.mongo.topic_numbers import MongoTopicNumbers
 from storage.mongo.triggers import MongoTriggerItems, MongoTriggers
+from storage.mongo.troubles import MongoTroubles
 from storage.mongo.unknowns import MongoUnknowns
 from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.mongo.work_turns import MongoTurns
 from storage.redis.allowances import Allowances
+from storage.redis.figures import MinuteFigures
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.limiter import Limiter
@@ -90,6 +94,8 @@ INDEXED = (
     MongoSlots,
     MongoMassJobs,
     MongoQuotas,
+    MongoFigures,
+    MongoIncidents,
     MongoReviews,
     MongoAudit,
     MongoReports,
@@ -156,6 +162,10 @@ class Stores:
     processes: Processes
     limiter: Limiter
     quotas: MongoQuotas
+    figures: MongoFigures
+    minute_figures: MinuteFigures
+    incidents: MongoIncidents
+    troubles: MongoTroubles
     tokens: RedisTokens
 
     async def ready(self) -> dict[str, str | None]:
@@ -247,6 +257,10 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
                 redis, per_second=settings.push.per_second, allowance=quotas, clock=clock
             ),
             quotas=quotas,
+            figures=MongoFigures(database),
+            minute_figures=MinuteFigures(redis),
+            incidents=MongoIncidents(database),
+            troubles=MongoTroubles(database),
             overview=MongoOverview(database),
             processes=Processes(redis),
             tokens=RedisTokens(redis, sealer),

@@ -75,9 +75,12 @@ class Callback(Page):
             answer: Answer = await self.ctx.dispatcher.handle(message, arrived=self._arrived)
         except ServiceError:
             pushes(account, kind, "failed").inc()
+            self.ctx.figures.add(AccountId(account), "failed")
             raise
         pushes(account, kind, answer.kind).inc()
-        seconds(account).observe(asyncio.get_running_loop().time() - self._arrived)
+        took = asyncio.get_running_loop().time() - self._arrived
+        seconds(account).observe(took)
+        self.ctx.figures.answered(AccountId(account), took)
         body: bytes = inbox.reply(envelope, answer)
         if body.startswith(b"<"):
             self._headers["Content-Type"] = "text/xml; charset=utf-8"

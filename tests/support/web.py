@@ -14,9 +14,11 @@ from bot.dispatcher import Dispatcher
 from bot.session import Session
 from config.settings import Settings
 from connectors.wechat.inbox import Inbox
-from domain.clock import Clock
+from domain.clock import Clock, SystemClock
 from domain.conversation import Answer, Inbound, TextMessage
+from domain.figures import Figures
 from domain.ids import AccountId, OpenId
+from storage.redis.figures import MinuteFigures
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
 from storage.redis.processes import Processes
@@ -77,6 +79,7 @@ class SmallStores:
     """The stores that a process with the web role alone touches."""
 
     processes: Processes
+    minute_figures: MinuteFigures
 
 
 @dataclass
@@ -91,6 +94,7 @@ class SmallContext:
     stores: SmallStores
     clock: Clock
     overviews: UnreadableLedger = field(default_factory=UnreadableLedger)
+    figures: Figures = field(default_factory=lambda: Figures(SystemClock()))
     troubles: dict[str, str | None] = field(default_factory=lambda: {"mongo": None, "redis": None})
 
     async def ready(self) -> dict[str, str | None]:
@@ -133,7 +137,7 @@ def make_context(
         dispatcher=dispatcher,
         late_results=LateResults(redis, Sealer(settings.security.master_key), clock),
         renderer=Renderer(),
-        stores=SmallStores(Processes(redis)),
+        stores=SmallStores(Processes(redis), MinuteFigures(redis)),
         clock=clock,
     )
 

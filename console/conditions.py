@@ -1,0 +1,167 @@
+"""What is wrong just now (异常情况): each look asks one part of the service and is bounded.
+
+A look that fails says nothing: what it would have found neither begins nor ends.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from domain.clock import Clock
+from domain.figures import day_of, minute_of
+from domain.ids import AccountId
+from domain.incident import Condition, IncidentKind
+from push.overview import Overviews
+from storage.mongo.triggers import MongoTriggers
+from storage.mongo.troubles import MongoTroubles
+
+FAILED_FOR = timedelta(hours=24)  # then a failure is history
+QUOTA_SHARE = 0.8
+SILENT = timedelta(minutes=15)  # a feed that has failed since then
+OPEN_FOR = timedelta(minutes=5)  # a breaker, before somebody is told
+SHOWN_TITLE = 60
+
+Shut = Callable[[datetime], Awaitable[Collection[str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One question, and the kinds of conditions that it alone finds."""
+
+    name: str
+    kinds: tuple[IncidentKind, ...]
+    ask: Callable[[], Awaitable[Sequence[Condition]]]
+
+
+class Conditions:
+    """Every look there is. `shut` gives the departments whose breaker is open in some process.
+
+    A breaker that is tried in vain begins anew, so how long it has been open is noted here; a
+    process that starts begins to count then.
+    """
+
+    def __init__(
+        self,
+        troubles: MongoTroubles,
+        overviews: Overviews,
+        triggers: MongoTriggers,
+        accounts: Collection[AccountId],
+        watched: Collection[tuple[AccountId, str]],
+        clock: Clock,
+        *,
+        shut: Shut | None = None,
+    ) -> None:
+        self._troubles = troubles
+        self._overviews = overviews
+        self._triggers = triggers
+        self._accounts = accounts
+        self._watched = frozenset(watched)
+        self._clock = clock
+        self._shut = shut
+        self._shut_since: dict[str, datetime] = {}
+
+    def looks(self) -> tuple[Look, ...]:
+        """Return the looks of one round."""
+        return (
+            Look(name="failed", kinds=("broadcast.failed",), ask=self.failed),
+            Look(name="paused", kinds=("broadcast.paused",), ask=self.paused),
+            Look(name="engine", kinds=("quota.high", "batches.dead"), ask=self.engine),
+            Look(name="feeds", kinds=("feed.silent",), ask=self.feeds),
+            *self._of_departments(),
+        )
+
+    def _of_departments(self) -> tuple[Look, ...]:
+        shut = self._shut
+        if shut is None:
+            return ()
+        ask = partial(self.departments, shut)
+        return (Look(name="departments", kinds=("department.down",), ask=ask),)
+
+    async def failed(self) -> list[Condition]:
+        """Broadcasts that failed within the last day."""
+        now = self._clock.now()
+        return [
+            Condition(
+                kind="broadcast.failed",
+                what=f"broadcast.failed|{found.id}",
+                subject=found.title[:SHOWN_TITLE],
+                detail=found.reason,
+                account=account,
+                link=f"broadcasts/{found.id}",
+            )
+            for account in self._accounts
+            for found in await self._troubles.failed(account, now, now - FAILED_FOR)
+        ]
+
+    async def paused(self) -> list[Condition]:
+        """Broadcasts that the engine paused."""
+        return [
+            Condition(
+                kind="broadcast.paused",
+                what=f"broadcast.paused|{found.id}",
+                subject=found.title[:SHOWN_TITLE],
+                detail=found.reason,
+                account=account,
+                link=f"broadcasts/{found.id}",
+            )
+            for account in self._accounts
+            for found in await self._troubles.paused_by_itself(account)
+        ]
+
+    async def engine(self) -> list[Condition]:
+        """Accounts that have used most of the day, or have dead batches."""
+        overview = await self._overviews.cached()
+        day = minute_of(day_of(self._clock.now()))
+        found = []
+        for view in overview.accounts:
+            used, quota, dead = view.used_today or 0, view.quota, view.batches.get("dead", 0)
+            if quota and used >= QUOTA_SHARE * quota:
+                found.append(
+                    Condition(
+                        kind="quota.high",
+                        what=f"quota.high|{view.account}|{day}",
+                        subject=f"已用 {used * 100 // quota}%",
+                        detail=f"{used:,} / {quota:,}",
+                        account=view.account,
+                    )
+                )
+            if dead:
+                found.append(
+                    Condition(
+                        kind="batches.dead",
+                        what=f"batches.dead|{view.account}",
+                        subject=f"{dead} 个批次",
+                        detail="python run.py push dead",
+                        account=view.account,
+                    )
+                )
+        return found
+
+    async def feeds(self) -> list[Condition]:
+        """Feeds that could not be read for a while."""
+        now = self._clock.now()
+        return [
+            Condition(
+                kind="feed.silent",
+                what=f"feed.silent|{row.account}|{row.trigger}",
+                subject=row.trigger,
+                detail=row.last_error,
+                account=row.account,
+            )
+            for row in await self._triggers.rows()
+            if (row.account, row.trigger) in self._watched
+            and row.failures > 0
+            and (row.last_ok is None or now - row.last_ok >= SILENT)
+        ]
+
+    async def departments(self, shut: Shut) -> list[Condition]:
+        """Departments that have been left alone for some minutes."""
+        now = self._clock.now()
+        before = self._shut_since
+        self._shut_since = {title: before.get(title, now) for title in await shut(now)}
+        return [
+            Condition(kind="department.down", what=f"department.down|{title}", subject=title)
+            for title, since in self._shut_since.items()
+            if now - since >= OPEN_FOR
+        ]

@@ -1,0 +1,78 @@
+"""Broadcasts that need somebody (要处理的任务): failed, paused by the engine, or waiting.
+
+Every question uses the index on account, kind, state and time of making, and is bounded.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+
+from domain.broadcast import BroadcastState
+from domain.ids import AccountId, BroadcastId
+from storage.mongo.broadcasts import MongoBroadcasts
+
+MADE_WITHIN = timedelta(days=90)  # a broadcast may be planned that long before it fails
+MOST = 100
+MILLISECONDS = 3_000
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubled:
+    """A broadcast as a list of what waits shows it."""
+
+    id: BroadcastId
+    title: str
+    state: BroadcastState
+    author: str
+    created_at: datetime
+    reason: str = ""
+
+
+class MongoTroubles:
+    """Reads the broadcasts of an account by what is to be done about them."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._broadcasts = database[MongoBroadcasts.collection]
+
+    async def failed(self, account: AccountId, now: datetime, since: datetime) -> list[Troubled]:
+        """Return those that failed since then."""
+        return await self._find(
+            account, "failed", {"finished_at": {"$gte": since}}, made_after=now - MADE_WITHIN
+        )
+
+    async def paused_by_itself(self, account: AccountId) -> list[Troubled]:
+        """Return those that the engine stopped, and nobody has decided about since."""
+        return await self._find(account, "paused", {"by_itself": True})
+
+    async def in_state(
+        self, account: AccountId, state: BroadcastState, *, author: str | None = None
+    ) -> list[Troubled]:
+        """Return those in a state, the newest first, at most a hundred."""
+        return await self._find(account, state, {"author": author} if author else {})
+
+    async def _find(
+        self,
+        account: AccountId,
+        state: BroadcastState,
+        more: Document,
+        made_after: datetime | None = None,
+    ) -> list[Troubled]:
+        query = {"account": account, "kind": "broadcast", "state": state, **more}
+        if made_after is not None:
+            query["created_at"] = {"$gte": made_after}
+        fields = ("title", "state", "author", "created_at", "reason")
+        cursor = (
+            self._broadcasts.find(query, dict.fromkeys(fields, 1))
+            .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+            .limit(MOST)
+            .max_time_ms(MILLISECONDS)
+        )
+        return [
+            Troubled(id=BroadcastId(found["_id"]), **{name: found[name] for name in fields})
+            async for found in cursor
+        ]
