@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -157,7 +158,7 @@ async def test_a_body_that_is_no_text_or_too_large_is_refused(console: Console):
     async def status(body: bytes) -> int:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         address = console.base + PAGE
-        async with editor.http.post(address, data=body, headers=kind) as answer:
+        async with editor.http.post(address, data=BytesIO(body), headers=kind) as answer:
             return answer.status
 
     assert await status(b"title=%ff%fe&_csrf=" + editor.csrf.encode()) in {400, 422}
