@@ -1,12 +1,14 @@
 """Chromium, and a whole town to look at."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 from redis.asyncio import Redis
 
 from config.settings import Settings
+from domain.access import Role
+from tests.support.console import Client, Console, open_console
 from tests.support.town import Town, open_town
 
 
@@ -40,4 +42,48 @@ async def page(chromium: Browser, town: Town) -> AsyncIterator[Page]:
     await page.goto(f"{town.base}/sandbox/?account=city")
     yield page
     await page.close()
+    assert errors == []
+
+
+@pytest.fixture
+async def console(town: Town) -> AsyncIterator[Console]:
+    """The console of the town."""
+    async with open_console(town.ctx, town.base) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def console_page(
+    chromium: Browser, console: Console
+) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
+    """`await console_page(("editor",), width=1280)`: a browser of its own, signed in.
+
+    Pages open addresses without the host. Also takes a `client` of `console`. A script error
+    fails the test.
+    """
+    errors: list[str] = []
+    pages: list[Page] = []
+
+    async def opened(
+        roles: Collection[Role] = ("editor",),
+        account: str | None = "city",
+        name: str = "",
+        *,
+        client: Client | None = None,
+        width: int = 1280,
+    ) -> Page:
+        client = client or await console.as_(roles, account, name)
+        context = await chromium.new_context(
+            base_url=console.base, viewport={"width": width, "height": 900}, locale="zh-CN"
+        )
+        await context.add_cookies(client.cookies)
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        await page.context.close()
     assert errors == []

@@ -34,7 +34,7 @@ class Answer:
         return self.headers.get("Location", "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Client:
     """One browser. `operator` and `session` are None for nobody."""
 
@@ -48,6 +48,13 @@ class Client:
         """The token of this session's forms."""
         assert self.session is not None
         return cookies.signed(self.session.csrf_secret, "csrf", self.session.id)
+
+    @property
+    def cookies(self) -> list[dict[str, str]]:
+        """The cookies as Chromium wants them."""
+        return [
+            {"name": one.key, "value": one.value, "url": self.base} for one in self.http.cookie_jar
+        ]
 
     async def get(self, path: str, *, htmx: bool = False) -> Answer:
         """Ask for a page; redirects are not followed."""
