@@ -13,19 +13,15 @@ import typer
 from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
 from config.logging import set_up_logging
 from config.settings import Settings
-from domain.audit import OUTCOMES, Actor, Entry
+from domain.audit import Actor, Entry
 from domain.audit_check import Place, Walk
-from domain.clock import SystemClock, in_beijing
+from domain.clock import SystemClock
 from domain.errors import ConfigError
-from domain.spreadsheet import harmless
 from push.audit import Audit
+from push.audit_rows import COLUMNS, cells
 from storage.stores import open_stores
 
 audit = typer.Typer(help="The audit chain 审计链.", no_args_is_help=True)
-COLUMNS = (
-    "序号", "时间", "人员", "姓名", "来源地址", "操作", "对象", "账号", "操作前", "操作后", "结果",
-    "哈希",
-)  # fmt: skip
 
 
 @audit.command()
@@ -106,7 +102,7 @@ async def _as_csv(entries: AsyncIterator[Entry], sink: TextIO) -> int:
     writer, count = csv.writer(sink), 0
     writer.writerow(COLUMNS)
     async for entry in entries:
-        writer.writerow(map(harmless, cells(entry)))
+        writer.writerow(cells(entry))
         count += 1
     return count
 
@@ -118,24 +114,6 @@ async def _as_lines(entries: AsyncIterator[Entry], sink: TextIO) -> int:
         sink.write(json.dumps(content, ensure_ascii=False) + "\n")
         count += 1
     return count
-
-
-def cells(entry: Entry) -> tuple[str, ...]:
-    """Return an entry as a row of COLUMNS."""
-    return (
-        str(entry.seq),
-        in_beijing(entry.at).isoformat(" ", "milliseconds"),
-        entry.actor,
-        entry.actor_name,
-        entry.remote,
-        entry.action,
-        entry.object,
-        entry.account,
-        entry.before,
-        entry.after,
-        OUTCOMES.get(entry.outcome, entry.outcome),
-        entry.hash,
-    )
 
 
 def _is_csv(file: Path) -> bool:

@@ -192,6 +192,11 @@ class Audit:
         is_empty = not await self._store.read(-1, 1)
         return begin(self._store.anchor_key, head, checkpoint, is_empty=is_empty, noted=noted)
 
+    @property
+    def ticket_key(self) -> bytes:
+        """What signs a check that goes on from page to page."""
+        return self._store.anchor_key
+
     async def check(self, walk: Walk, limit: int = PART) -> Walk:
         """Follow it for at most so many entries more."""
         if walk.is_over:

@@ -10,11 +10,15 @@ from types import MappingProxyType
 from tornado.routing import URLSpec
 from tornado.web import url
 
-from web.admin import home
+from web.admin import audit, home, people
 from web.admin.base import AdminNotFound
 from web.admin.table import ConsoleRoute
 
-AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (home.routes,)
+AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
+    home.routes,
+    people.routes,
+    audit.routes,
+)
 
 
 def _joined() -> Mapping[str, ConsoleRoute]:
