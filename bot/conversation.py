@@ -16,6 +16,7 @@ from bot.presence import Presence
 from bot.router import Match, Routes
 from bot.services import Services
 from bot.session import Session
+from connectors.asking import asking_for
 from domain.conversation import (
     Answer,
     Follow,
@@ -96,7 +97,8 @@ class Conversation:
             come = isinstance(message, Follow)
             self._figures.add(message.account, "follow" if come else "unfollow")
         turn = _Turn(self._routes, self._services, self._renderer, message, session, self._figures)
-        return await turn.run()
+        with asking_for(message.account):
+            return await turn.run()
 
 
 class _Turn:

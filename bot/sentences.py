@@ -12,6 +12,7 @@ from connectors.wechat.replies import MAX_BYTES, shorten, size
 from domain.conversation import Answer, Inbound, Reply
 from domain.errors import BrokenContract, CitizenError, DepartmentError, StateError
 from domain.ids import AccountId
+from domain.maintenance import UnderMaintenance
 from domain.masking import mask_openid
 from storage.redis.late import LateResults
 from templates.environment import Renderer
@@ -31,6 +32,9 @@ class Sentences:
         """Turn a handler's error into what the citizen reads and we can find."""
         if isinstance(error, CitizenError | StateError):
             log.info("handler.refused", extra=about(message, code=error.code))
+            return self.said(Reply.of("hint.txt", say=error.say))
+        if isinstance(error, UnderMaintenance):
+            log.info("department.under_maintenance", extra=about(message, department=error.department))
             return self.said(Reply.of("hint.txt", say=error.say))
         if not isinstance(error, DepartmentError):
             return self.apology(message, error, "handler")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from domain.clock import Clock
+from domain.department_health import BreakerState
 
 
 class BreakerOpen(Exception):
@@ -32,6 +33,19 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether it is shut off, be it with a probe under way."""
         return self._opened_at is not None
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """Since when it has been shut off, or tried again in vain."""
+        return self._opened_at
+
+    @property
+    def state(self) -> BreakerState:
+        """Return how it is, for people who look; a rest that is over lets the next one try."""
+        if self._opened_at is None:
+            return "closed"
+        resting = self._clock.now() < self._opened_at + self._rest
+        return "open" if resting and not self._probing else "probing"
 
     @contextmanager
     def attempt(self, *failures: type[Exception]) -> Iterator[None]:

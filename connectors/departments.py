@@ -14,6 +14,7 @@ from connectors import (
     utilities,
 )
 from connectors.http import Department, DepartmentClient
+from connectors.watch import Watch
 from domain.clock import Clock
 from domain.errors import ConfigError
 
@@ -33,7 +34,10 @@ class Departments:
 
 
 def open_departments(
-    http: aiohttp.ClientSession, settings: Mapping[str, DepartmentSettings], clock: Clock
+    http: aiohttp.ClientSession,
+    settings: Mapping[str, DepartmentSettings],
+    clock: Clock,
+    watch: Watch | None = None,
 ) -> Departments:
     """Build a client for each department; one without settings answers with its hotline.
 
@@ -48,7 +52,9 @@ def open_departments(
             )
 
     def client(department: Department) -> DepartmentClient:
-        return DepartmentClient(http, department, settings.get(department.key), clock)
+        return DepartmentClient(
+            http, department, settings.get(department.key), clock, watch=watch
+        )
 
     return Departments(
         social=social_insurance.HttpSocialInsuranceOffice(client(social_insurance.DEPARTMENT)),

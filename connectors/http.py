@@ -10,7 +10,9 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -20,14 +22,20 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from config.settings import DepartmentSettings
+from connectors.asking import account_asking
 from connectors.breaker import Breaker, BreakerOpen
+from connectors.watch import Watch
 from domain.clock import Clock
+from domain.department_health import Connector, Lane, Trouble
 from domain.errors import BrokenContract, DepartmentError, DepartmentRefused, DepartmentTimeout
+from domain.maintenance import UnderMaintenance
 
 BUDGET_SECONDS = 3.0  # for everything, the repeat included: WeChat waits five
 CONNECT_SECONDS = 1.2  # so that a dead address leaves time for the repeat
 MAX_ANSWER_BYTES = 1024 * 1024
 BUSY = frozenset({408, 429, 500, 502, 503, 504})  # worth a second try
+ANSWERS = frozenset({"no_data", "bad_input", "unknown_mark"})  # refusals of a system that works
+REASONS = ANSWERS | {"not_authorised", "busy", "maintenance"}
 
 log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
@@ -53,6 +61,10 @@ class Refusal(DepartmentRefused):
             department.title, f"refused with {status} {reason}", hotline=department.hotline
         )
         self.reason = reason
+
+
+class LeftAlone(DepartmentTimeout):
+    """It was not asked: the breaker is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,8 @@ class DepartmentClient:
         clock: Clock,
         *,
         budget: float = BUDGET_SECONDS,
+        lane: Lane = "query",
+        watch: Watch | None = None,
     ) -> None:
         self.department = department
         self._http = http
@@ -102,6 +116,9 @@ class DepartmentClient:
         self._clock = clock
         self._budget = budget
         self.breaker = Breaker(clock)
+        self._watch = watch or Watch(clock)
+        self._connector = Connector(key=department.key, title=department.title, lane=lane)
+        self._watch.know(self._connector, self.breaker, is_set_up=settings is not None)
 
     async def get(self, path: str, model: type[Model], **params: str) -> Model:
         """Ask for something public; `params` are seen by everyone on the way."""
@@ -152,7 +169,20 @@ class DepartmentClient:
                 f"not configured: add [departments.{self.department.key}] to the settings",
                 hotline=self.department.hotline,
             )
+        self._refuse_while_maintained()
         url = URL(self._settings.base_url.rstrip("/") + path).with_query(params)
+        with self._counted(path):
+            return await self._guarded(method, url, path, model, body, etag)
+
+    async def _guarded(
+        self,
+        method: str,
+        url: URL,
+        path: str,
+        model: type[Model] | None,
+        body: bytes,
+        etag: str,
+    ) -> tuple[_Got, Model | None]:
         was_open = self.breaker.is_open
         try:
             with self.breaker.attempt(DepartmentTimeout, BrokenContract):
@@ -161,13 +191,37 @@ class DepartmentClient:
                     return got, None
                 return got, self._read(got.content, model, path)
         except BreakerOpen as error:
-            raise self._timeout("left alone, it failed several times in a row") from error
+            raise LeftAlone(
+                self.department.title,
+                "left alone, it failed several times in a row",
+                hotline=self.department.hotline,
+            ) from error
         finally:
             if self.breaker.is_open != was_open:
                 log.warning(
                     "department.closed" if self.breaker.is_open else "department.back",
                     extra={"department": self.department.key},
                 )
+
+    def _refuse_while_maintained(self) -> None:
+        """Raise at once what a person wrote for citizens; work of our own goes on trying."""
+        account = account_asking()
+        say = self._watch.notice_for(account, self.department.key) if account else None
+        if say is not None:
+            raise UnderMaintenance(self.department.title, say, hotline=self.department.hotline)
+
+    @contextmanager
+    def _counted(self, path: str) -> Iterator[None]:
+        """Count the question that the block asks; one that was given up says nothing."""
+        began = time.perf_counter()
+        try:
+            yield
+        except DepartmentError as error:
+            trouble, reason = _trouble_of(error)
+            took = time.perf_counter() - began
+            self._watch.count(self._connector, took, trouble, path=path, reason=reason)
+            raise
+        self._watch.count(self._connector, time.perf_counter() - began)
 
     async def _fetch(self, method: str, url: URL, body: bytes, etag: str) -> _Got:
         """Return the answer, asking once more when the first try fails quickly."""
@@ -263,6 +317,19 @@ class DepartmentClient:
         return BrokenContract(
             self.department.title, f"{path} {problem}", hotline=self.department.hotline
         )
+
+
+def _trouble_of(error: DepartmentError) -> tuple[Trouble | None, str]:
+    """Return what kind of trouble an error is, None for a refusal that is an honest answer.
+
+    The word that goes with it is one of the agreement: the department's own might name somebody.
+    """
+    if isinstance(error, Refusal):
+        reason = error.reason if error.reason in REASONS else "other"
+        return (None if error.reason in ANSWERS else "refused"), reason
+    if isinstance(error, LeftAlone):
+        return "left_alone", ""
+    return ("broken" if isinstance(error, BrokenContract) else "timeout"), ""
 
 
 def sign(

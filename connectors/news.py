@@ -15,6 +15,7 @@ from connectors.booking_feeds import DEPARTMENTS as OFFICES
 from connectors.booking_feeds import BookingFeed, HttpBookingFeed, Office
 from connectors.http import Department, DepartmentClient
 from connectors.news_feed import NewsFeed
+from connectors.watch import Watch
 from domain.city_news import Detour, FuelDecision, Policy
 from domain.clock import Clock
 
@@ -34,13 +35,22 @@ class Feeds:
 
 
 def open_feeds(
-    http: aiohttp.ClientSession, settings: Mapping[str, DepartmentSettings], clock: Clock
+    http: aiohttp.ClientSession,
+    settings: Mapping[str, DepartmentSettings],
+    clock: Clock,
+    watch: Watch | None = None,
 ) -> Feeds:
     """Build a client for each feed; one without settings fails with a sentence that says so."""
 
     def client(department: Department) -> DepartmentClient:
         return DepartmentClient(
-            http, department, settings.get(department.key), clock, budget=FEED_SECONDS
+            http,
+            department,
+            settings.get(department.key),
+            clock,
+            budget=FEED_SECONDS,
+            lane="feed",
+            watch=watch,
         )
 
     return Feeds(

@@ -13,6 +13,7 @@ from connectors.payload import Code, Frame, Payload, Text
 from domain.clock import Clock
 from domain.errors import DepartmentError
 from domain.ids import RegionCode
+from domain.maintenance import UnderMaintenance
 from domain.outage import (
     Area,
     Outage,
@@ -124,7 +125,7 @@ class HttpUtilities:
         client = self._clients[utility]
         try:
             found = await client.get("/outages", _Answer, utility=utility, region=region)
-        except Refusal:
+        except (Refusal, UnderMaintenance):
             raise
         except DepartmentError as error:
             return self._stale(utility, region, error)

@@ -7,7 +7,7 @@ within them are stopped by the guards, which keep answers longer.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.settings import AccountSettings
@@ -15,6 +15,7 @@ from connectors.wechat.crypto import MessageCipher, Undecipherable, is_signed, s
 from connectors.wechat.pushes import Push, read_push
 from connectors.wechat.replies import reply_xml
 from connectors.wechat.xml import Malformed, encrypted_part, parse
+from domain.callback_keys import CallbackPair
 from domain.clock import Clock
 from domain.conversation import Answer, Inbound
 from domain.errors import ServiceError
@@ -42,25 +43,50 @@ class Envelope:
     message: Inbound
     sender: str
     receiver: str
+    door: "Door"  # the keys it came under, which its reply is written with
+
+
+class Door:
+    """One pair of keys that a request may come under; no cipher in plain mode."""
+
+    __slots__ = ("cipher", "number", "token")
+
+    def __init__(self, app_id: str, pair: CallbackPair, *, is_plain: bool) -> None:
+        self.number = pair.number
+        self.token = pair.token
+        self.cipher = None if is_plain else MessageCipher(app_id, pair.aes_keys)
 
 
 class Inbox:
-    """The callback of one account."""
+    """The callback of one account.
+
+    While its keys are changed (`accept`) several pairs count. `in_use` is the number of the pair
+    that the platform was last seen to use.
+    """
 
     def __init__(self, account: AccountSettings, clock: Clock) -> None:
         self.account = AccountId(account.id)
+        self.in_use: int | None = None
         self._clock = clock
-        self._token = account.token.get_secret_value()
-        keys = (account.encoding_aes_key, account.previous_encoding_aes_key)
-        self._cipher = (
-            None
-            if account.mode == "plain"
-            else MessageCipher(account.app_id, [key.get_secret_value() for key in keys if key])
+        self._app_id = account.app_id
+        self._is_plain = account.mode == "plain"
+        self._pairs: tuple[CallbackPair, ...] = ()
+        self._doors: tuple[Door, ...] = ()
+        self.of_settings = pair_of(account)
+        self.accept([self.of_settings])
+
+    def accept(self, pairs: Sequence[CallbackPair]) -> None:
+        """Believe requests under these pairs, and no others, from now on."""
+        if tuple(pairs) == self._pairs:
+            return
+        self._pairs = tuple(pairs)
+        self._doors = tuple(
+            Door(self._app_id, pair, is_plain=self._is_plain) for pair in self._pairs
         )
 
     def echo(self, query: Mapping[str, str]) -> str:
         """Return `echostr` of a signed verification; it is clear text in every mode."""
-        self._check_signature(query, self._check_time(query))
+        self._signed(query, self._check_time(query))
         echo = query.get("echostr", "")
         if not echo or len(echo) > 1024 or not echo.isprintable():
             raise Refused(400, "echostr is missing or not printable")
@@ -69,16 +95,16 @@ class Inbox:
     def receive(self, query: Mapping[str, str], body: bytes) -> Envelope:
         """Return the message of a push, or raise `Refused`."""
         timestamp = self._check_time(query)
-        if self._cipher is None or "signature" in query:
-            self._check_signature(query, timestamp)
+        doors = self._doors
+        if self._is_plain or "signature" in query:
+            doors = (self._signed(query, timestamp),)
         try:
-            clear = body
-            if self._cipher is not None:
-                clear = self._decrypt(self._cipher, query, body)
+            door, clear = (doors[0], body) if self._is_plain else self._decrypt(doors, query, body)
             push: Push = read_push(self.account, parse(clear), clear)
         except Malformed as error:
             raise Refused(400, str(error)) from error
-        return Envelope(push.message, push.sender, push.receiver)
+        self.in_use = door.number
+        return Envelope(push.message, push.sender, push.receiver, door)
 
     def reply(self, envelope: Envelope, answer: Answer) -> bytes:
         """Return the body of the response; encrypted unless the account is in plain mode."""
@@ -86,11 +112,11 @@ class Inbox:
         xml = reply_xml(answer, to=envelope.sender, by=envelope.receiver, at=now)
         if xml is None:
             return NOTHING
-        if self._cipher is None:
+        if envelope.door.cipher is None:
             return xml.encode()
-        encrypted = self._cipher.encrypt(xml.encode())
+        encrypted = envelope.door.cipher.encrypt(xml.encode())
         timestamp, nonce = str(now), secrets.token_hex(8)
-        signature = signature_of(self._token, timestamp, nonce, encrypted)
+        signature = signature_of(envelope.door.token, timestamp, nonce, encrypted)
         return (
             f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt>"
             f"<MsgSignature><![CDATA[{signature}]]></MsgSignature>"
@@ -105,24 +131,41 @@ class Inbox:
             raise Refused(403, "timestamp is more than ten minutes off")
         return timestamp
 
-    def _check_signature(self, query: Mapping[str, str], timestamp: str) -> None:
+    def _signed(self, query: Mapping[str, str], timestamp: str) -> Door:
+        """Return the door whose token signed the request."""
         nonce, signature = _nonce(query), query.get("signature", "")
-        if not signature or not is_signed(signature, self._token, timestamp, nonce):
-            raise Refused(403, "signature is missing or wrong")
+        for door in self._doors:
+            if signature and is_signed(signature, door.token, timestamp, nonce):
+                return door
+        raise Refused(403, "signature is missing or wrong")
 
-    def _decrypt(self, cipher: MessageCipher, query: Mapping[str, str], body: bytes) -> bytes:
+    def _decrypt(
+        self, doors: Sequence[Door], query: Mapping[str, str], body: bytes
+    ) -> tuple[Door, bytes]:
         signature, nonce = query.get("msg_signature", ""), _nonce(query)
         if not signature:
             raise Refused(403, "msg_signature is missing")
         encrypted = encrypted_part(body)
         if not encrypted:
             raise Refused(403, "nothing is encrypted")
-        if not is_signed(signature, self._token, query["timestamp"], nonce, encrypted):
-            raise Refused(403, "msg_signature is wrong")
-        try:
-            return cipher.decrypt(encrypted)
-        except Undecipherable as error:
-            raise Refused(403, f"cannot be decrypted: {error}") from error
+        for door in doors:
+            if door.cipher is not None and is_signed(
+                signature, door.token, query["timestamp"], nonce, encrypted
+            ):
+                try:
+                    return door, door.cipher.decrypt(encrypted)
+                except Undecipherable as error:
+                    raise Refused(403, f"cannot be decrypted: {error}") from error
+        raise Refused(403, "msg_signature is wrong")
+
+
+def pair_of(account: AccountSettings) -> CallbackPair:
+    """Return the pair of keys in the settings file."""
+    keys = (account.encoding_aes_key, account.previous_encoding_aes_key)
+    return CallbackPair(
+        token=account.token.get_secret_value(),
+        aes_keys=tuple(key.get_secret_value() for key in keys if key),
+    )
 
 
 def _nonce(query: Mapping[str, str]) -> str:
