@@ -1,45 +1,31 @@
 """`doctor`: what is wrong with an installation, and what helps."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Literal
 
 import typer
 from rich.markup import escape
 
 from cli.common import ConfigFile, console, run, settings_of
-from cli.platform import open_platform
+from cli.platform import open_check
 from config.catalogue import load_catalogue
-from config.settings import AccountSettings, Settings, TemplateSettings
-from connectors.session import date_at, open_http
-from connectors.wechat.answers import TemplateInfo
-from connectors.wechat.api import WeChatApi
-from connectors.wechat.errcodes import rule_for
+from config.settings import AccountSettings, Settings
+from config.tax_calendar import national_tax_calendar
+from connectors.wechat.inbox import pair_of
+from console.checks.account import AccountCheck
+from console.checks.finding import Finding
+from console.checks.local import check_mode, check_settings, check_tax_calendar
+from console.checks.servers import check_mongo, check_redis
 from domain.clock import SystemClock
-from domain.delivery import SendFailed
 from domain.errors import ConfigError
 from storage.embedded import open_mongo, open_redis
+from storage.facts import ServerAway, mongo_facts, redis_facts
 
-TOLERANCE = timedelta(seconds=30)  # tokens, signatures and schedules stand that much
-OLDEST_MONGO = (6, 0)
-OLDEST_REDIS = (6, 2)
 _MARKS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; `remedy` says what to do when it is not good."""
-
-    about: str
-    verdict: Literal["good", "note", "bad"]
-    detail: str
-    remedy: str = ""
-
-
 def doctor(config: ConfigFile = None) -> None:
-    """Check settings, MongoDB, Redis, each account's token and the clock; exit 1 on a failure.
+    """Check settings, MongoDB, Redis, calendars, each account with WeChat; exit 1 on a failure.
 
     Example: `python run.py doctor --config /etc/weizheng.toml`
     """
@@ -66,143 +52,72 @@ async def examine(config: Path | None) -> AsyncIterator[Finding]:
     """Yield findings in the order in which they are worth repairing."""
     try:
         settings = settings_of(config)
-        load_catalogue()
+        catalogue = load_catalogue()
+        calendar = national_tax_calendar()
     except ConfigError as error:
-        yield Finding("settings", "bad", str(error))
+        yield _bad("settings", error)
         return
-    for finding in _about_settings(settings):
+    for finding in check_settings(settings):
         yield finding
+    for account in settings.accounts:
+        for finding in check_mode(settings, account):
+            yield finding
+    yield check_tax_calendar(calendar)
     yield await _mongo(settings)
     redis = await _redis(settings)
     yield redis
     for account in settings.accounts:
-        about = f"account {account.id}"
-        yield await _clock_of_platform(account)
         if redis.verdict == "bad":
-            yield Finding(about, "bad", "its token was not tried", "repair Redis first")
+            yield Finding(
+                about=f"account {account.id}",
+                verdict="bad",
+                detail="its token was not tried",
+                remedy="repair Redis first",
+                say="没有检查访问凭证",
+                do="先修复 Redis。",
+            )
             continue
-        async with open_platform(settings, account) as api:
-            async for finding in _account(api, account):
+        async with open_check(settings, account) as check:
+            async for finding in _account(check, account, catalogue.menu):
                 yield finding
 
 
-def _about_settings(settings: Settings) -> list[Finding]:
-    findings = [Finding("settings", "good", f"{len(settings.accounts)} account(s)")]
-    if not settings.accounts:
-        findings.append(
-            Finding("settings", "bad", "there is no account", "add an [[accounts]] section")
-        )
-    if settings.security.is_for_trying_out:
-        findings.append(
-            Finding("security", "note", "the keys are the public ones for trying out",
-                    "make your own before real citizens come")
-        )  # fmt: skip
-    for account in settings.accounts:
-        if account.mode != "safe" and not settings.server.is_local:
-            findings.append(
-                Finding(f"account {account.id}", "note", f"mode {account.mode} is not encrypted",
-                        'set mode = "safe" here and in WeChat\'s console')
-            )  # fmt: skip
-    return findings
+async def _account(
+    check: AccountCheck, account: AccountSettings, menu: dict[str, object]
+) -> AsyncIterator[Finding]:
+    """Yield what WeChat says of one account; without a token there is nothing more to ask."""
+    yield await check.clock(SystemClock().now())
+    token = await check.token()
+    yield token
+    if token.verdict == "bad":
+        whitelist = await check.whitelist()
+        if whitelist.detail != token.detail:  # it names the address
+            yield whitelist
+        return
+    for finding in await check.templates():
+        yield finding
+    yield await check.menu(menu)
+    yield await check.quota()
+    yield await check.callback_from_platform()
+    yield await check.callback_from_here(pair_of(account), is_serving=False)
 
 
 async def _mongo(settings: Settings) -> Finding:
     try:
         async with open_mongo(settings) as client:
-            info = await client.server_info()
-            now = (await client.admin.command("hello"))["localTime"].replace(tzinfo=UTC)
-    except ConfigError as error:
-        return Finding("MongoDB", "bad", str(error))
-    version = _version(info["version"])
-    if version < OLDEST_MONGO:
-        return Finding("MongoDB", "bad", f"version {info['version']}", "upgrade it to 6.0 or newer")
-    return about_time("MongoDB", f"version {info['version']}", now)
+            facts = await mongo_facts(client[settings.mongo.database])
+            return check_mongo(facts, SystemClock().now())
+    except (ConfigError, ServerAway) as error:
+        return _bad("MongoDB", error)
 
 
 async def _redis(settings: Settings) -> Finding:
     try:
         async with open_redis(settings) as redis:
-            info: dict[str, Any] = await redis.info()
-            seconds, _ = await redis.time()
-    except ConfigError as error:
-        return Finding("Redis", "bad", str(error))
-    version = info["redis_version"]
-    if _version(version) < OLDEST_REDIS:
-        return Finding("Redis", "bad", f"version {version}", "upgrade it to 6.2 or newer")
-    if info.get("role") != "master":
-        return Finding("Redis", "bad", "it is a replica", "let redis.url name the master")
-    if not info.get("aof_enabled"):
-        return Finding("Redis", "note", f"version {version}, keeps nothing over a restart",
-                       "set `appendonly yes` in its configuration")  # fmt: skip
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
-        return Finding("Redis", "bad", f"evicts keys when full ({policy})",
-                       "set `maxmemory-policy noeviction`")  # fmt: skip
-    now = datetime.fromtimestamp(int(seconds), UTC)
-    return about_time("Redis", f"version {version}", now)
+            return check_redis(await redis_facts(redis), SystemClock().now())
+    except (ConfigError, ServerAway) as error:
+        return _bad("Redis", error)
 
 
-async def _clock_of_platform(account: AccountSettings) -> Finding:
-    about = f"account {account.id}"
-    async with open_http(connections=1) as http:
-        now = await date_at(http, account.api_base)
-    if now is None:
-        return Finding(about, "bad", f"{account.api_base} does not answer",
-                       "check api_base, the network and the firewall")  # fmt: skip
-    return about_time(about, f"{account.api_base} answers", now)
-
-
-async def _account(api: WeChatApi, account: AccountSettings) -> AsyncIterator[Finding]:
-    about = f"account {account.id}"
-    try:
-        await api.check_token()
-        yield Finding(about, "good", "WeChat gives us a token")
-        known = {template.template_id: template for template in await api.templates()}
-        agreed = await api.notice_templates() if account.subscription_templates else []
-    except SendFailed as error:
-        advice = rule_for(error.errcode).advice or "see the code in WeChat's documentation"
-        yield Finding(about, "bad", f"WeChat refuses: {error}", advice)
-        return
-    for name, template in account.templates.items():
-        for finding in _template(about, f"accounts.templates.{name}", template, known):
-            yield finding
-    notices = {template.template_id: template for template in agreed}
-    for name, notice in account.subscription_templates.items():
-        where = f"accounts.subscription_templates.{name}"
-        for finding in _template(about, where, notice, notices):
-            yield finding
-        found = notices.get(notice.id)
-        if found is not None and found.consent not in (None, notice.kind):
-            yield Finding(about, "bad", f"{where}: kind is {notice.kind}",
-                          f'WeChat asks for kind = "{found.consent}"')  # fmt: skip
-
-
-def _template(
-    about: str, where: str, template: TemplateSettings, known: Mapping[str, TemplateInfo]
-) -> Iterator[Finding]:
-    """Compare one template of the settings with the account's."""
-    if template.id not in known:
-        yield Finding(about, "bad", f"{where}: the account has no template {template.id}",
-                      "take its id from the account's console")  # fmt: skip
-        return
-    differing = sorted(set(known[template.id].keys) ^ set(template.fields))
-    if differing:
-        yield Finding(about, "bad", f"{where}: fields differ: {', '.join(differing)}",
-                      f"WeChat wants exactly {', '.join(known[template.id].keys)}")  # fmt: skip
-
-
-def about_time(about: str, detail: str, theirs: datetime) -> Finding:
-    """Compare a server's clock with ours."""
-    apart = abs(SystemClock().now() - theirs)
-    if apart <= TOLERANCE:
-        return Finding(about, "good", detail)
-    return Finding(
-        about,
-        "bad",
-        f"{detail}, but its clock and ours are {apart.total_seconds():.0f} s apart",
-        "let both machines follow a time server (timedatectl set-ntp true)",
-    )
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+def _bad(about: str, error: Exception) -> Finding:
+    return Finding(about=about, verdict="bad", detail=str(error), say=str(error))

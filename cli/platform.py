@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from config.settings import AccountSettings, Settings
 from connectors.session import open_http
 from connectors.wechat.menus import MenuApi
+from connectors.wechat.probe import Probe
 from connectors.wechat.tokens import TokenKeeper
+from console.checks.account import AccountCheck
 from domain.clock import SystemClock
 from storage.embedded import open_redis
 from storage.redis.sealing import Sealer
@@ -28,3 +30,11 @@ async def open_platform(settings: Settings, account: AccountSettings) -> AsyncIt
                 account.app_id, secret, account.api_base, http, cache, SystemClock()
             ),
         )
+
+
+@asynccontextmanager
+async def open_check(settings: Settings, account: AccountSettings) -> AsyncIterator[AccountCheck]:
+    """Give what checks the account."""
+    async with open_platform(settings, account) as api, open_http(connections=4) as http:
+        probe = Probe(http, account, SystemClock())
+        yield AccountCheck(account, probe, api, public_url=settings.server.public_url)

@@ -85,6 +85,20 @@ def callback_addresses(call: Call) -> Answer:
     return {"ip_list": ["127.0.0.1", "::1"]}
 
 
+def check_callback(call: Call) -> Answer:
+    """Answer `callback/check`: here every name and every address is this machine."""
+    content = call.json()
+    action, operator = content.get("action"), content.get("check_operator")
+    if action not in ("dns", "ping", "all"):
+        raise ApiError(40202)
+    if operator not in ("CHINANET", "UNICOM", "CAP", "DEFAULT"):
+        raise ApiError(40203)
+    address = "127.0.0.1"
+    dns = [{"ip": address, "real_operator": operator}] if action != "ping" else []
+    lost = {"ip": address, "from_operator": operator, "package_loss": "0%", "time": "0.031ms"}
+    return {"dns": dns, "ping": [lost] if action != "dns" else []}
+
+
 def clear_quota(call: Call) -> Answer:
     if call.json().get("appid") != call.account.app_id:
         raise ApiError(40013)
@@ -128,6 +142,7 @@ OPEN_ENDPOINTS: Mapping[str, tuple[str, Open]] = {  # those that need no token
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/cgi-bin/getcallbackip": Endpoint("GET", callback_addresses),
     "/cgi-bin/get_api_domain_ip": Endpoint("GET", callback_addresses),
+    "/cgi-bin/callback/check": Endpoint("POST", check_callback),
     "/cgi-bin/clear_quota": Endpoint("POST", clear_quota),
     "/cgi-bin/openapi/quota/get": Endpoint("POST", quota),
     "/cgi-bin/openapi/rid/get": Endpoint("POST", rid),

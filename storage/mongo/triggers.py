@@ -187,20 +187,13 @@ class MongoTriggers:
 
     async def rows(self) -> list[TriggerRow]:
         """Return all rows: there are as many as accounts times triggers."""
-        cursor = self._rows.find().sort("_id", ASCENDING)
-        return [
-            TriggerRow(
-                account=AccountId(found["account"]),
-                trigger=found["trigger"],
-                next_at=found["next_at"],
-                last_ok=found["last_ok"],
-                last_error=found["last_error"],
-                failures=found["failures"],
-                refused=found["refused"],
-                since=(found.get("cursor") or {}).get("since"),
-            )
-            async for found in cursor
-        ]
+        return [_row(found) async for found in self._rows.find().sort("_id", ASCENDING)]
+
+    async def of(self, account: AccountId, triggers: Collection[str]) -> list[TriggerRow]:
+        """Return an account's rows of these triggers, those there are."""
+        ids = [row_id(account, trigger) for trigger in triggers]
+        cursor = self._rows.find({"_id": {"$in": ids}}).sort("_id", ASCENDING)
+        return [_row(found) async for found in cursor]
 
 
 class MongoTriggerItems:
@@ -258,6 +251,19 @@ class MongoTriggerItems:
             {"account": account, "trigger": trigger, "due_at": {"$lte": now, "$type": "date"}}
         )
         return [_item_from(found) async for found in cursor.sort("due_at", ASCENDING).limit(limit)]
+
+
+def _row(found: Document) -> TriggerRow:
+    return TriggerRow(
+        account=AccountId(found["account"]),
+        trigger=found["trigger"],
+        next_at=found["next_at"],
+        last_ok=found["last_ok"],
+        last_error=found["last_error"],
+        failures=found["failures"],
+        refused=found["refused"],
+        since=(found.get("cursor") or {}).get("since"),
+    )
 
 
 def _ours(claimed: Claimed, owner: str) -> Document:

@@ -1,0 +1,1 @@
+"""Checks of an installation (检查): one implementation for `run.py doctor` and the console."""
