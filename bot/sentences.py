@@ -34,7 +34,9 @@ class Sentences:
             log.info("handler.refused", extra=about(message, code=error.code))
             return self.said(Reply.of("hint.txt", say=error.say))
         if isinstance(error, UnderMaintenance):
-            log.info("department.under_maintenance", extra=about(message, department=error.department))
+            log.info(
+                "department.under_maintenance", extra=about(message, department=error.department)
+            )
             return self.said(Reply.of("hint.txt", say=error.say))
         if not isinstance(error, DepartmentError):
             return self.apology(message, error, "handler")

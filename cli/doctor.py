@@ -1,7 +1,8 @@
 """`doctor`: what is wrong with an installation, and what helps."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.markup import escape
@@ -83,7 +84,7 @@ async def examine(config: Path | None) -> AsyncIterator[Finding]:
 
 
 async def _account(
-    check: AccountCheck, account: AccountSettings, menu: dict[str, object]
+    check: AccountCheck, account: AccountSettings, menu: Mapping[str, Any]
 ) -> AsyncIterator[Finding]:
     """Yield what WeChat says of one account; without a token there is nothing more to ask."""
     yield await check.clock(SystemClock().now())

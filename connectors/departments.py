@@ -52,9 +52,7 @@ def open_departments(
             )
 
     def client(department: Department) -> DepartmentClient:
-        return DepartmentClient(
-            http, department, settings.get(department.key), clock, watch=watch
-        )
+        return DepartmentClient(http, department, settings.get(department.key), clock, watch=watch)
 
     return Departments(
         social=social_insurance.HttpSocialInsuranceOffice(client(social_insurance.DEPARTMENT)),

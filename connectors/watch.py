@@ -1,4 +1,4 @@
-"""What one process sees of its departments (接口观察): numbers by minute, the last errors, breakers.
+"""What one process sees of its departments (接口观察): numbers by minute, last errors, breakers.
 
 Counting a question costs about a microsecond and never waits; somebody takes what has gathered
 every few seconds. What nobody takes is bounded and forgotten, the oldest first.
@@ -72,7 +72,9 @@ class Watch:
             self._forget(key[0] - MINUTES_KEPT)
         tally.add(seconds, trouble)
         if trouble is not None and trouble != "left_alone":
-            found = Misfortune(at=now, trouble=trouble, path=path.partition("?")[0][:LONGEST_PATH], reason=reason)
+            found = Misfortune(
+                at=now, trouble=trouble, path=path.partition("?")[0][:LONGEST_PATH], reason=reason
+            )
             self._errors.append((connector.id, found))
 
     def take(self) -> Taken:

@@ -195,9 +195,7 @@ class DepartmentDesk:
             ]
             feeds = [_freshness(row, now) for row in rows if DEPARTMENT_OF[row.trigger] == key]
             views.append(
-                DepartmentView(
-                    key=key, name=NAMES.get(key, key), connectors=health, feeds=feeds
-                )
+                DepartmentView(key=key, name=NAMES.get(key, key), connectors=health, feeds=feeds)
             )
         return processes, views
 
@@ -210,7 +208,9 @@ class DepartmentDesk:
         tallies = [together(row[name] for name in names if name in row) for row in rows]
         zone = self._clock.now().tzinfo
         return Latency(
-            minutes=[datetime.fromtimestamp(minute * 60, zone) for minute in range(first, last + 1)],
+            minutes=[
+                datetime.fromtimestamp(minute * 60, zone) for minute in range(first, last + 1)
+            ],
             calls=[tally.calls for tally in tallies],
             errors=[tally.errors for tally in tallies],
             median=[tally.quantile(0.5) for tally in tallies],

@@ -35,6 +35,8 @@ class ApiKey:
     name: str
     scopes: frozenset[Scope]
     created_at: datetime
+    expires_at: datetime | None = None  # the end of an overlap: another key has replaced it
+    last_used_at: datetime | None = None  # to some minutes; None: never, or before it was noted
 
     @property
     def author(self) -> str:

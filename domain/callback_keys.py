@@ -16,6 +16,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from domain.ids import AccountId
 
@@ -43,9 +44,7 @@ class CallbackPair:
     @classmethod
     def new(cls, number: int) -> "CallbackPair":
         """Make a pair that nobody can guess."""
-        return cls(
-            token=_random(TOKEN_LENGTH), aes_keys=(_random(AES_KEY_LENGTH),), number=number
-        )
+        return cls(token=_random(TOKEN_LENGTH), aes_keys=(_random(AES_KEY_LENGTH),), number=number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ def accepted(
     if newest is None or newest.used_at is None:
         # the file holds the newest pair in use; what it replaced may still be on its way
         old, until = _before_settings(of_settings, rotation, now)
-        return Accepted(pairs=tuple([*line, *old]), is_in_file=True, old_until=until)
+        return Accepted(pairs=(*line, *old), is_in_file=True, old_until=until)
     place = line.index(newest.pair)
     until = newest.used_at + newest.overlap
     old = [line[place - 1]] if now < until else []
@@ -151,7 +150,7 @@ def _before_settings(
 ) -> tuple[list[CallbackPair], datetime | None]:
     """Return the pair that the settings' one replaced, while its overlap lasts."""
     pairs = rotation.pairs if rotation else ()
-    for before, kept in zip(pairs, pairs[1:], strict=False):
+    for before, kept in pairwise(pairs):
         if kept.pair.token == of_settings.token and kept.used_at is not None:
             until = kept.used_at + kept.overlap
             if now < until:

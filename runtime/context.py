@@ -1,5 +1,7 @@
 """What a process is made of: built once, in order, closed in reverse, never global."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,11 +19,19 @@ from connectors.departments import Departments, open_departments
 from connectors.news import Feeds, open_feeds
 from connectors.robot import Robot
 from connectors.session import open_http
+from connectors.watch import Watch
 from connectors.wechat.api import WeChatApi
 from connectors.wechat.inbox import Inbox
 from connectors.wechat.menus import MenuApi
+from connectors.wechat.probe import Probe
 from connectors.wechat.tokens import TokenKeeper
+from console.callback_keys import CallbackKeys
+from console.checks.account import AccountCheck
+from console.checks.service import AccountChecks
+from console.departments import DepartmentDesk
+from console.maintenance import MaintenanceDesk
 from console.menus import Menus
+from console.secrets import Secrets
 from console.sign_in import SignIn
 from console.topic_numbers import TopicNumbers
 from domain.clock import Clock, SystemClock
@@ -118,6 +128,11 @@ class AppContext:
     sign_in: SignIn
     departments: Departments
     feeds: Feeds
+    department_desk: DepartmentDesk
+    maintenance: MaintenanceDesk
+    callback_keys: CallbackKeys
+    checks: AccountChecks
+    secrets: Secrets
     alerts: AlertDesk
 
     async def ready(self) -> dict[str, str | None]:
@@ -204,7 +219,12 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
         )
         audit = Audit(stores.audit, clock)
-        departments = open_departments(http, settings.departments, clock)
+        watch = Watch(clock)
+        maintenance = MaintenanceDesk(stores.maintenance, clock)
+        watch.notice_for = maintenance.notice_for
+        departments = open_departments(http, settings.departments, clock, watch)
+        inboxes = {name: Inbox(account, clock) for name, account in accounts.items()}
+        callback_keys = CallbackKeys(stores.callback_keys, inboxes, clock)
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
             departments=departments,
@@ -251,7 +271,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             stores=stores,
             accounts=accounts,
             services_help=services_help,
-            inboxes={name: Inbox(account, clock) for name, account in accounts.items()},
+            inboxes=inboxes,
             platforms=platforms,
             dispatcher=dispatcher,
             late_results=stores.late_results,
@@ -351,7 +371,26 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             api_keys=stores.api_keys,
             sign_in=SignIn(stores.console_sessions, stores.operators, clock),
             departments=departments,
-            feeds=open_feeds(http, settings.departments, clock),
+            feeds=open_feeds(http, settings.departments, clock, watch),
+            department_desk=DepartmentDesk(
+                watch, stores.department_health, stores.triggers, clock, process=process_name()
+            ),
+            maintenance=maintenance,
+            callback_keys=callback_keys,
+            checks=AccountChecks(
+                settings,
+                stores,
+                catalogue,
+                callback_keys,
+                lambda account: AccountCheck(
+                    account,
+                    Probe(http, account, clock),
+                    _platform(account, http, stores, clock),
+                    public_url=settings.server.public_url,
+                ),
+                clock,
+            ),
+            secrets=Secrets(settings, stores.secret_marks, clock),
             alerts=AlertDesk(
                 stores.alerts,
                 stores.alert_refusals,
@@ -368,6 +407,11 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
 def _menu_keys(routes: Routes) -> frozenset[str]:
     """Return the menu keys that mean something: those promised and those answered."""
     return frozenset({*CONTRACT_KEYS, *(key for kind, key in routes.table if kind == "menu")})
+
+
+def process_name() -> str:
+    """Return how this process is named where several are seen together."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _platform(

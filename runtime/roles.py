@@ -7,8 +7,6 @@ when one part fails, and a failure ends the process so that its supervisor start
 import asyncio
 import gc
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -32,7 +30,7 @@ from push.recovery import Recovery
 from push.retention import Retention
 from push.sender import Sender
 from push.worker import Worker
-from runtime.context import AppContext, open_context
+from runtime.context import AppContext, open_context, process_name
 from runtime.counting import handing_over
 from runtime.ticks import Tick, ticking
 from runtime.triggers import make_triggers
@@ -53,6 +51,7 @@ TRIGGER_EVERY = timedelta(seconds=1)
 AUDIT_EVERY = timedelta(minutes=5)
 LOOK_EVERY = timedelta(seconds=3)  # whose turn it is, not how often it is counted
 BEAT_EVERY = timedelta(seconds=5)
+LOOK_EVERY = timedelta(seconds=2)  # for what people change: notices, keys
 STOP_SECONDS = 5.0  # leases are given back within this
 
 
@@ -173,7 +172,7 @@ def _listen(
 @asynccontextmanager
 async def _beating(ctx: AppContext, roles: frozenset[str]) -> AsyncIterator[None]:
     """Say every few seconds that this process lives, for `push status`."""
-    name = f"{socket.gethostname()}:{os.getpid()}"
+    name = process_name()
     what = ",".join(sorted(roles))
     processes = ctx.stores.processes
 
@@ -184,8 +183,18 @@ async def _beating(ctx: AppContext, roles: frozenset[str]) -> AsyncIterator[None
             log.warning("processes.away", extra={"reason": f"{error}; said again in a moment"})
 
     await beat()
-    async with ticking({"beat": (beat, BEAT_EVERY)}):
+    await ctx.maintenance.refresh()
+    await ctx.callback_keys.tick()
+    await ctx.secrets.since()  # notes those that have changed
+    ticks: dict[str, tuple[Tick, timedelta]] = {
+        "beat": (beat, BEAT_EVERY),
+        "departments": (ctx.department_desk.tick, BEAT_EVERY),
+        "maintenance": (ctx.maintenance.refresh, LOOK_EVERY),
+        "callback_keys": (ctx.callback_keys.tick, LOOK_EVERY),
+    }
+    async with ticking(ticks):
         yield
+    await ctx.department_desk.leave()
     with suppress(StoreAway):  # a minute later it is forgotten anyway
         await processes.leave(name, what)
 

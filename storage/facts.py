@@ -1,4 +1,4 @@
-"""What the two servers say of themselves (数据库状况): version, time, and how Redis keeps things."""
+"""What the two servers say of themselves (数据库状况): version, time, what Redis keeps."""
 
 import asyncio
 from dataclasses import dataclass

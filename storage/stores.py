@@ -24,6 +24,7 @@ from storage.mongo.audiences import MongoAudiences
 from storage.mongo.audit import MongoAudit
 from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.callback_keys import MongoCallbackKeys
 from storage.mongo.consents import MongoConsents
 from storage.mongo.console_sessions import MongoConsoleSessions
 from storage.mongo.dead import MongoDead
@@ -37,6 +38,7 @@ from storage.mongo.history import MongoHistory
 from storage.mongo.holders import MongoHolders
 from storage.mongo.incidents import MongoIncidents
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.maintenance import MongoMaintenance
 from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.menus import MongoMenus
 from storage.mongo.notices import MongoNotices
@@ -48,6 +50,7 @@ from storage.mongo.reports import MongoReports
 from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
+from storage.mongo.secret_marks import MongoSecretMarks
 from storage.mongo.slots import MongoSlots
 from storage.mongo.subscriber_lists import MongoSubscriberLists
 from storage.mongo.template_forms import MongoTemplateForms
@@ -59,6 +62,7 @@ from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.mongo.work_turns import MongoTurns
 from storage.redis.allowances import Allowances
+from storage.redis.department_health import DepartmentHealth
 from storage.redis.figures import MinuteFigures
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
@@ -96,6 +100,7 @@ INDEXED = (
     MongoQuotas,
     MongoFigures,
     MongoIncidents,
+    MongoMaintenance,
     MongoReviews,
     MongoAudit,
     MongoReports,
@@ -139,6 +144,10 @@ class Stores:
     erasures: MongoErasures
     retention: MongoRetention
     api_keys: MongoApiKeys
+    callback_keys: MongoCallbackKeys
+    secret_marks: MongoSecretMarks
+    maintenance: MongoMaintenance
+    department_health: DepartmentHealth
     operators: MongoOperators
     console_sessions: MongoConsoleSessions
     triggers: MongoTriggers
@@ -234,6 +243,10 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             erasures=MongoErasures(database, fields),
             retention=MongoRetention(database),
             api_keys=MongoApiKeys(database),
+            callback_keys=MongoCallbackKeys(database, fields),
+            secret_marks=MongoSecretMarks(database, fields),
+            maintenance=MongoMaintenance(database),
+            department_health=DepartmentHealth(redis),
             operators=MongoOperators(database),
             console_sessions=MongoConsoleSessions(database),
             triggers=MongoTriggers(database),

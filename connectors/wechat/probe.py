@@ -85,7 +85,9 @@ class Probe:
         answer = await self._ask("/cgi-bin/stable_token", content, TIMEOUT, for_token=True)
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
-            raise failure_outside("no_member", "no access_token", self._clock.now(), repeatable=True)
+            raise failure_outside(
+                "no_member", "no access_token", self._clock.now(), repeatable=True
+            )
         return token
 
     async def date(self) -> datetime | None:

@@ -10,9 +10,15 @@ from domain.delivery import SendFailed
 
 ADVICE: Mapping[int, tuple[str, str]] = {
     -1: ("微信系统繁忙", "过一会儿再试。"),
-    40001: ("AppSecret 不对，或凭证已失效", "核对设置文件中的 app_secret，与微信后台一致后重启服务。"),
+    40001: (
+        "AppSecret 不对，或凭证已失效",
+        "核对设置文件中的 app_secret，与微信后台一致后重启服务。",
+    ),
     40013: ("AppID 不对", "核对设置文件中的 app_id。"),
-    40125: ("AppSecret 不对", "在微信后台重置 AppSecret，写入设置文件的 app_secret，然后重启服务。"),
+    40125: (
+        "AppSecret 不对",
+        "在微信后台重置 AppSecret，写入设置文件的 app_secret，然后重启服务。",
+    ),
     40243: ("AppSecret 已被冻结", "在微信后台（设置与开发 → 基本配置）解冻 AppSecret。"),
     41002: ("AppID 为空", "在设置文件中填写 app_id。"),
     41004: ("AppSecret 为空", "在设置文件中填写 app_secret。"),

@@ -112,4 +112,6 @@ class MongoCallbackKeys:
                     used_at=each["used_at"],
                 )
             )
-        return Rotation(account=AccountId(found["_id"]), known=tuple(found["known"]), pairs=tuple(pairs))
+        return Rotation(
+            account=AccountId(found["_id"]), known=tuple(found["known"]), pairs=tuple(pairs)
+        )

@@ -41,7 +41,9 @@ class MongoMaintenance:
         )
         return _notice(found) if found else None
 
-    async def end(self, account: AccountId, department: str, *, now: datetime) -> Maintenance | None:
+    async def end(
+        self, account: AccountId, department: str, *, now: datetime
+    ) -> Maintenance | None:
         """Let a notice that is not over end now; return it as it was, None without one."""
         found = await self._notices.find_one_and_update(
             {"_id": _id(account, department), "ends_at": {"$gt": now}}, {"$set": {"ends_at": now}}

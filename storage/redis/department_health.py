@@ -139,9 +139,7 @@ def _packed(error: Misfortune) -> bytes:
 
 def _unpacked(text: bytes) -> Misfortune:
     at, trouble, path, reason = orjson.loads(text)
-    return Misfortune(
-        at=datetime.fromtimestamp(at, UTC), trouble=trouble, path=path, reason=reason
-    )
+    return Misfortune(at=datetime.fromtimestamp(at, UTC), trouble=trouble, path=path, reason=reason)
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cli.doctor import TOLERANCE, about_time
+from console.checks.finding import TOLERANCE, about_time
 from domain.clock import SystemClock
 
 
@@ -72,7 +72,7 @@ async def test_an_account_that_the_platform_does_not_know_is_named(command):
 def test_a_clock_that_is_wrong_is_told_by_how_much():
     theirs = SystemClock().now() - TOLERANCE - timedelta(seconds=60)
 
-    finding = about_time("Redis", "version 6.2", theirs)
+    finding = about_time("Redis", "version 6.2", "Redis 6.2", theirs, SystemClock().now())
 
     assert finding.verdict == "bad"
     assert "90 s apart" in finding.detail

@@ -16,7 +16,7 @@ async def test_a_key_is_found_by_itself_and_kept_only_as_a_digest(mongo, clock):
     keys = MongoApiKeys(mongo)
 
     key = await keys.create(CITY, "水务局", ("notices:write",), now=clock.now())
-    found = await keys.find(key)
+    found = await keys.find(key, now=clock.now())
 
     assert key.startswith("wz_")
     assert (found.account, found.name, found.scopes) == (CITY, "水务局", {"notices:write"})
@@ -30,18 +30,18 @@ async def test_anything_else_is_no_key(mongo, clock, broken: str):
     keys = MongoApiKeys(mongo)
     key = await keys.create(CITY, "a", (), now=clock.now())
 
-    assert await keys.find(broken.format(id=key.split("_")[1])) is None
+    assert await keys.find(broken.format(id=key.split("_")[1]), now=clock.now()) is None
 
 
 async def test_a_revoked_key_is_dead_and_not_listed(mongo, clock):
     keys = MongoApiKeys(mongo)
     key = await keys.create(CITY, "a", (), now=clock.now())
-    (listed,) = await keys.list_(CITY)
+    (listed,) = await keys.list_(CITY, now=clock.now())
 
     assert await keys.revoke(listed.id, now=clock.now())
 
-    assert await keys.find(key) is None
-    assert await keys.list_(CITY) == []
+    assert await keys.find(key, now=clock.now()) is None
+    assert await keys.list_(CITY, now=clock.now()) == []
     assert not await keys.revoke(listed.id, now=clock.now())
 
 

@@ -61,7 +61,11 @@ async def publisher(engine, settings, clock, http) -> AsyncIterator[Publisher]:
         await engine.database[store.collection].create_indexes(list(store.indexes))
     keys = MongoApiKeys(engine.database)
     ctx = SimpleNamespace(
-        settings=settings, alerts=make_desk(engine), api_keys=keys, renderer=Renderer()
+        settings=settings,
+        clock=clock,
+        alerts=make_desk(engine),
+        api_keys=keys,
+        renderer=Renderer(),
     )
     made = {
         "weather": await keys.create(CITY, "气象台", ("alerts:write",), now=clock.now()),

@@ -107,6 +107,7 @@ async def api(
         previews=engine.previews,
         trials=engine.trials,
         api_keys=keys,
+        clock=engine.clock,
         renderer=Renderer(),
     )
     scopes = ("broadcasts:write", "broadcasts:publish", "notices:write")

@@ -42,6 +42,7 @@ async def site(engine: Engine, keys: MongoApiKeys, settings: Settings) -> AsyncI
         digest_pages=engine.digest_pages,
         subscriptions=engine.subscriptions,
         api_keys=keys,
+        clock=engine.clock,
         renderer=Renderer(),
     )
     async with serving(ctx, settings.server.port) as url:

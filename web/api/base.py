@@ -122,7 +122,7 @@ class KeyPage(ApiPage):
                 "请在 Authorization 请求头中写 Bearer 和接口密钥（wz_ 开头）。",
                 headers={"WWW-Authenticate": 'Bearer realm="weizheng"'},
             )
-        key = await self.ctx.api_keys.find(match[1])
+        key = await self.ctx.api_keys.find(match[1], now=self.ctx.clock.now())
         if key is None:
             raise Problem(
                 401,
