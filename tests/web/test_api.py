@@ -245,7 +245,7 @@ async def test_no_valid_key_is_401_with_a_challenge(api: Api, key: str):
 
 
 async def test_a_revoked_key_is_refused(api: Api, keys: MongoApiKeys, clock: FlowingClock):
-    (key,) = await keys.list_(CITY)
+    (key,) = await keys.list_(CITY, now=clock.now())
     await keys.revoke(key.id, now=clock.now())
 
     assert (await api.order()).status == 401
