@@ -8,6 +8,7 @@ The type stands in the WeChat key: `thing1`, `character_string2`. Keys of old te
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from domain.clock import in_beijing
@@ -105,3 +106,54 @@ _CHECKS: dict[str, Callable[[str], str | None]] = {
     "name": _name,
     "phrase": _fits(rf"[{_HAN}]+", "只能是汉字", 5),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldKind:
+    """What a type takes, in words for whoever fills it in; `longest` is 0 where nothing is said."""
+
+    name: str
+    takes: str
+    example: str
+    longest: int = 0
+
+
+_UNTYPED = FieldKind(
+    name="不限",
+    takes=f"最多 {_LONGEST_UNTYPED} 个字，不能换行",
+    example="停水通知",
+    longest=_LONGEST_UNTYPED,
+)
+_KINDS: dict[str, FieldKind] = {
+    "thing": FieldKind(name="文字", takes="最多 20 个字", example="福田区园岭街道", longest=20),
+    "number": FieldKind(name="数字", takes="可带小数点，最多 32 位", example="12.5", longest=32),
+    "letter": FieldKind(name="字母", takes="最多 32 个字母", example="ABC", longest=32),
+    "symbol": FieldKind(name="符号", takes="最多 5 个符号", example="★", longest=5),
+    "character_string": FieldKind(
+        name="编号",
+        takes="最多 32 个数字、字母或符号，不能有汉字",
+        example="SZ2026-0001",
+        longest=32,
+    ),
+    "time": FieldKind(
+        name="时间", takes="24 小时制，时间段用 ~ 连接", example="2026年12月1日 09:00"
+    ),
+    "date": FieldKind(name="日期", takes="可带时间，日期段用 ~ 连接", example="2026年12月1日"),
+    "amount": FieldKind(
+        name="金额", takes="一个货币符号加最多 10 位数字，可以“元”结尾", example="¥100.00"
+    ),
+    "phone_number": FieldKind(
+        name="电话", takes="最多 17 个数字或符号", example="0755-12345678", longest=17
+    ),
+    "car_number": FieldKind(name="车牌", takes="最多 8 位", example="粤B12345", longest=8),
+    "name": FieldKind(
+        name="姓名", takes="含汉字时最多 10 个字，否则最多 20 个字母", example="王芳", longest=20
+    ),
+    "phrase": FieldKind(name="汉字", takes="最多 5 个汉字", example="橙色预警", longest=5),
+}
+
+
+def kind_of(key: str) -> FieldKind:
+    """Return what the WeChat key takes; keys of old templates take any short text."""
+    match = _TYPED_KEY.fullmatch(key)
+    return _KINDS.get(match[1], _UNTYPED) if match else _UNTYPED

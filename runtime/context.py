@@ -60,6 +60,7 @@ from push.overview import Overviews
 from push.personal import Personal
 from push.preview import Previews
 from push.quota import Quotas
+from push.readers import Readers
 from push.receipts import Receipts
 from push.reports import Reports
 from push.resends import Resends
@@ -116,6 +117,7 @@ class AppContext:
     menus: Menus
     overviews: Overviews
     personal: Personal
+    readers: Readers
     receipts: Receipts
     quotas: Quotas
     figures: Figures
@@ -343,6 +345,13 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 clock,
             ),
             personal=Personal(stores.people, catalogue),
+            readers=Readers(
+                stores.readers,
+                stores.people,
+                audiences,
+                Sealer(settings.security.master_key),
+                catalogue,
+            ),
             receipts=receipts,
             quotas=quotas,
             figures=figures,

@@ -46,6 +46,7 @@ from storage.mongo.operators import MongoOperators
 from storage.mongo.overview import MongoOverview
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.readers import MongoReaders
 from storage.mongo.reports import MongoReports
 from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
@@ -120,6 +121,7 @@ class Stores:
     fields: FieldCipher
     people: MongoPeople
     subscriber_lists: MongoSubscriberLists
+    readers: MongoReaders
     audiences: MongoAudiences
     audit: MongoAudit
     broadcasts: MongoBroadcasts
@@ -219,6 +221,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             fields=fields,
             people=MongoPeople(database, fields),
             subscriber_lists=MongoSubscriberLists(database),
+            readers=MongoReaders(database),
             audiences=MongoAudiences(database, fields),
             audit=MongoAudit(database, settings.security.master_key),
             broadcasts=MongoBroadcasts(database),
