@@ -21,6 +21,7 @@ from domain.clock import SystemClock
 from domain.errors import ConfigError
 from storage.embedded import open_mongo, open_redis
 from storage.facts import ServerAway, mongo_facts, redis_facts
+from web.admin.assets import REMEDY, missing
 
 _MARKS = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
 
@@ -64,6 +65,7 @@ async def examine(config: Path | None) -> AsyncIterator[Finding]:
         for finding in check_mode(settings, account):
             yield finding
     yield check_tax_calendar(calendar)
+    yield _front_end()
     yield await _mongo(settings)
     redis = await _redis(settings)
     yield redis
@@ -101,6 +103,25 @@ async def _account(
     yield await check.quota()
     yield await check.callback_from_platform()
     yield await check.callback_from_here(pair_of(account), is_serving=False)
+
+
+def _front_end() -> Finding:
+    lacking = len(missing())
+    if not lacking:
+        return Finding(
+            about="console",
+            verdict="good",
+            detail="style sheets and scripts are there",
+            say="管理台的界面文件齐全",
+        )
+    return Finding(
+        about="console",
+        verdict="bad",
+        detail=f"{lacking} files of npm are missing",
+        remedy=REMEDY,
+        say=f"管理台缺少 {lacking} 个界面文件",
+        do="在服务器上运行 make setup，然后重启服务。",
+    )
 
 
 async def _mongo(settings: Settings) -> Finding:

@@ -25,7 +25,7 @@ ALLOWED = (
     "htmx.org/dist/htmx.min.js",
     "sortablejs/Sortable.min.js",
 )
-MISSING = "the console's style sheets and scripts are not there: run `make setup`"
+REMEDY = "run `make setup`, then start the service again"
 YEAR = "public, max-age=31536000, immutable"
 MINUTES = "public, max-age=300"
 

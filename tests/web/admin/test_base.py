@@ -3,8 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from yarl import URL
 
-from tests.support.console import Console
+from runtime.context import open_context
+from tests.support.console import Console, open_console
+from tests.support.web import serving
+from web.admin import assets
 
 
 async def test_nobody_is_led_to_the_sign_in_and_back(console: Console):
@@ -56,6 +60,57 @@ async def test_the_language_chosen_is_kept(console: Console, language: str, word
     answer = await editor.get("/admin/none")
 
     assert word in answer.text
+
+
+async def test_over_https_cookies_are_bound_to_this_host_and_closed_to_scripts(
+    settings, mongo, redis, clock
+):
+    server = settings.server.model_copy(update={"public_url": "https://wz.example.org"})
+    port = settings.server.port
+    async with (
+        open_context(settings.model_copy(update={"server": server}), clock) as ctx,
+        serving(ctx, port) as base,
+        open_console(ctx, base) as console,
+    ):
+        answer = await (await console.nobody()).get("/admin/nowhere")
+
+    set_, *rest = answer.headers["Set-Cookie"].split("; ")
+    assert set_.startswith("__Host-wz_form=")
+    assert {"HttpOnly", "Path=/", "Secure", "SameSite=Lax"} <= set(rest)
+    assert answer.headers["Strict-Transport-Security"]
+
+
+async def test_pages_say_what_to_do_when_set_up_has_not_fetched_their_styles(
+    console: Console, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(assets, "MODULES", tmp_path)
+    assets.are_there.cache_clear()
+    answer = await (await console.as_(("auditor",))).get("/admin/nowhere")
+    assets.are_there.cache_clear()
+
+    assert "make setup" in answer.text
+    assert len(assets.missing()) == len(assets.ALLOWED)
+
+
+async def test_a_token_that_is_none_is_nobody(console: Console):
+    auditor = await console.as_(("auditor",))
+    for value in ("", "x", "令牌", "a" * 5000):
+        auditor.http.cookie_jar.update_cookies({"wz_console": value}, URL(console.base))
+
+        answer = await auditor.get("/admin/")
+
+        assert answer.location == "/admin/sign-in"
+
+
+async def test_an_operator_who_is_disabled_is_out_at_once(console: Console):
+    auditor = await console.as_(("auditor",))
+    await console.ctx.stores.database["operators"].update_many(
+        {}, {"$set": {"disabled_at": console.ctx.clock.now()}}
+    )
+
+    answer = await auditor.get("/admin/")
+
+    assert answer.location == "/admin/sign-in"
 
 
 async def test_only_listed_files_of_npm_are_served_and_they_may_be_kept(console: Console):
