@@ -1,7 +1,6 @@
 """`audit verify` and `audit export`: the chain of who did what, from outside the console."""
 
 import csv
-import getpass
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -10,10 +9,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of
+from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of, whoever
 from config.logging import set_up_logging
 from config.settings import Settings
-from domain.audit import Actor, Entry
+from domain.audit import Entry
 from domain.audit_check import Place, Walk
 from domain.clock import SystemClock
 from domain.errors import ConfigError
@@ -89,10 +88,9 @@ async def _verify(settings: Settings, noted: Place | None) -> Walk:
 
 
 async def _export(settings: Settings, sink: TextIO, *, as_csv: bool) -> int:
-    user = getpass.getuser()
     async with open_stores(settings, SystemClock()) as stores:
         chain = Audit(stores.audit, SystemClock())
-        await chain.record(Actor(f"cli:{user}", user), "audit.export", "audit")
+        await chain.record(whoever(), "audit.export", "audit")
         if as_csv:
             return await _as_csv(chain.chain(), sink)
         return await _as_lines(chain.chain(), sink)

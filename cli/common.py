@@ -1,6 +1,7 @@
 """What all commands share: `--config`, the event loop, the console, and errors in one sentence."""
 
 import asyncio
+import getpass
 import logging
 import signal
 import sys
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config.settings import Settings, load_settings
+from domain.audit import Actor
 
 Result = TypeVar("Result")
 ConfigFile = Annotated[
@@ -40,6 +42,12 @@ complaints = Console(stderr=True)
 def settings_of(config: Path | None) -> Settings:
     """Read the settings; `ConfigError` ends the command with its sentence."""
     return load_settings(config)
+
+
+def whoever() -> Actor:
+    """Return who runs this command, as the audit log names them."""
+    user = getpass.getuser()
+    return Actor(f"cli:{user}", user)
 
 
 def say(text: str, *, to: Console = console, style: str | None = None) -> None:

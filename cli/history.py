@@ -9,15 +9,26 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli.common import AccountOption, ConfigFile, complaints, console, run, say, settings_of
+from cli.common import (
+    AccountOption,
+    ConfigFile,
+    complaints,
+    console,
+    run,
+    say,
+    settings_of,
+    whoever,
+)
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging
 from config.settings import Settings
 from domain.clock import SystemClock, in_beijing
 from domain.errors import ConfigError
 from domain.ids import AccountId, OpenId
+from domain.looking import mark_source, object_of
 from domain.masking import mask_openid
 from domain.spreadsheet import harmless
+from push.audit import Audit
 from push.history import History, HistoryRow, note_reading
 from storage.stores import open_stores
 
@@ -59,7 +70,7 @@ def history(
         purpose=purpose or "masked",
         unmasked=unmasked,
     )
-    rows = run(_rows(settings, account_id, person))
+    rows = run(_rows(settings, account_id, person, purpose=purpose if unmasked else ""))
     columns = COLUMNS + (UNMASKED if unmasked else ())
     cells = [_cells(row, person if unmasked else None) for row in rows]
     if csv_file is None:
@@ -69,8 +80,19 @@ def history(
     say(f"{len(rows)} messages to {person if unmasked else mask_openid(person)}", to=complaints)
 
 
-async def _rows(settings: Settings, account: AccountId, openid: OpenId) -> list[HistoryRow]:
+async def _rows(
+    settings: Settings, account: AccountId, openid: OpenId, *, purpose: str
+) -> list[HistoryRow]:
+    """Return a person's messages; an unmasked look, which has a purpose, is in the chain before."""
     async with open_stores(settings, SystemClock()) as stores:
+        if purpose:
+            await Audit(stores.audit, SystemClock()).record(
+                whoever(),
+                "subscriber.history",
+                object_of(stores.fields.blind("audit", mark_source(account, openid))),
+                account=account,
+                after={"openid": mask_openid(openid), "purpose": purpose},
+            )
         reader = History(stores.history, stores.digests, load_catalogue())
         return [row async for row in reader.rows(account, openid)]
 

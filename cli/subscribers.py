@@ -9,7 +9,16 @@ from typing import Annotated, BinaryIO
 import typer
 from pydantic import ValidationError
 
-from cli.common import AccountOption, ConfigFile, complaints, progress_bar, run, say, settings_of
+from cli.common import (
+    AccountOption,
+    ConfigFile,
+    complaints,
+    progress_bar,
+    run,
+    say,
+    settings_of,
+    whoever,
+)
 from cli.history import history
 from config.catalogue import load_catalogue
 from config.logging import set_up_logging
@@ -19,7 +28,7 @@ from domain.broadcast import Audience
 from domain.clock import SystemClock
 from domain.errors import ConfigError
 from domain.ids import AccountId
-from push.audit import note_access
+from push.audit import Audit, note_access
 from push.rule_checks import check_rule, unknown_broadcasts
 from storage.mongo.imports import MongoImports
 from storage.stores import open_stores
@@ -174,6 +183,9 @@ async def _import(settings: Settings, file: Path, size: int, account: AccountId)
 async def _export(settings: Settings, account: AccountId, sink: BinaryIO) -> int:
     count = 0
     async with open_stores(settings, SystemClock()) as stores:
+        await Audit(stores.audit, SystemClock()).record(
+            whoever(), "subscriber.export", "subscribers", account=account
+        )
         async for line in export_lines(MongoImports(stores.database, stores.fields), account):
             sink.write(line)
             count += 1

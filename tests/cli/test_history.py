@@ -43,7 +43,7 @@ async def test_the_export_is_masked_and_noted(command, record, tmp_path: Path):
     assert line["unmasked"] is False
 
 
-async def test_whoever_wants_it_unmasked_says_why(command, record):
+async def test_whoever_wants_it_unmasked_says_why(command, record, mongo):
     words = ("subscribers", "history", OPENID, "--account", "city", "--unmasked")
 
     done = await command(*words, "--purpose", "投诉 2026-118 核查")
@@ -53,6 +53,9 @@ async def test_whoever_wants_it_unmasked_says_why(command, record):
     (line,) = [json.loads(line) for line in done.err.splitlines() if "audit.read" in line]
     assert line["purpose"] == "投诉 2026-118 核查"
     assert line["unmasked"] is True
+    kept = await mongo["audit"].find_one({"action": "subscriber.history"})
+    assert "2026-118" in kept["after"]
+    assert OPENID not in str(kept)
 
 
 def test_unmasked_without_a_purpose_is_refused(monkeypatch):

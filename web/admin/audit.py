@@ -43,6 +43,8 @@ OUTCOME_WORDS = {
 ACTIONS = {
     "subscriber.view": mark("查看关注者"),
     "subscriber.unmask": mark("查看明文"),
+    "subscriber.history": mark("命令行查看通知记录"),
+    "subscriber.export": mark("命令行导出关注者"),
     "audit.export": mark("导出审计记录"),
     "audit.check": mark("核验审计链"),
     "audit.cut": mark("清理到期审计记录"),
@@ -124,6 +126,7 @@ class AuditPage(AdminPage):
         """Return what the search form offers."""
         accounts = [(name, one.name or name) for name, one in self.ctx.accounts.items()]
         return {
+            "exactly": lambda entry: in_beijing(entry.at).isoformat(" ", "milliseconds")[:-6],
             "accounts": accounts,
             "outcomes": {name: self.say(text) for name, text in OUTCOME_WORDS.items()},
             "actions": {name: self.say(text) for name, text in ACTIONS.items()},
