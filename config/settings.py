@@ -114,8 +114,8 @@ class PushSettings(_Section):
     per_second: int = Field(200, ge=1, le=100_000)
     quiet_hours: HourRange = (time(22), time(7))
     batch_size: int = Field(500, ge=1, le=5_000)
-    sub_chunk: int = Field(50, ge=1, le=500)
-    concurrency: int = Field(12, ge=1, le=256)  # sub-chunks under way per process
+    sub_chunk: int = Field(100, ge=1, le=500)
+    concurrency: int = Field(6, ge=1, le=256)  # sub-chunks under way per process
     lease_seconds: float = Field(10.0, ge=1, le=300)
     history_days: int = Field(395, ge=60, le=3_650)  # then outcomes become mere counts
 
