@@ -4,7 +4,9 @@ import itertools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -71,7 +73,10 @@ class Client:
         ]
         if csrf and self.session is not None:
             fields.append(("_csrf", self.csrf))
-        return await self._ask("POST", path, data=fields, headers=_headers(htmx))
+        # a stream: a large body may be sent piece by piece
+        body = BytesIO(urlencode(fields, errors="surrogatepass").encode())
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self._ask("POST", path, data=body, headers=_headers(htmx) | kind)
 
     async def _ask(self, method: str, path: str, **more: Any) -> Answer:
         address = URL(self.base + path, encoded=True)

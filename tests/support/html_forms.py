@@ -78,7 +78,8 @@ class _Reader(HTMLParser):
             fields.append(Field(name, "textarea", is_typed=True))
         elif tag == "input":
             kind = given.get("type", "text")
-            if kind not in _NEVER:
+            is_left_out = kind in {"checkbox", "radio"} and "checked" not in given
+            if kind not in _NEVER and not is_left_out:
                 fields.append(Field(name, kind, given.get("value", ""), kind in _TYPED))
 
     def handle_endtag(self, tag: str) -> None:

@@ -56,12 +56,13 @@ async def found_forms(console: Console) -> AsyncIterator[tuple[OperatorAccount, 
             break
 
 
-def filled(form: Form, text: str, *, choices: bool) -> dict[str, list[str]]:
+def filled(form: Form, text: str, *, choices: bool = False, only: str = "") -> dict[str, list[str]]:
     """Fill a form in: what is typed with `text`, and with `choices` what is chosen as well."""
 
     def value(field: Field) -> str:
         is_hostile = field.is_typed or (choices and field.kind != "hidden")
-        return text if is_hostile else field.value
+        is_meant = not only or field.name == only
+        return text if is_hostile and is_meant else field.value
 
     return {
         name: [value(field) for field in form.fields if field.name == name]
@@ -87,12 +88,14 @@ async def test_every_form_bears_hostile_input(console: Console):
     wrong = []
     for (operator, path, form), (kind, text) in itertools.product(found, HOSTILE.items()):
         client = await console.signed_in(operator)  # the form before may have ended a session
-        sent = await client.post(address(path, form), filled(form, text, choices=False))
-        answers = [sent, await client.get(path)]
+        contents = [filled(form, text)]
         if kind == "script":
-            content = filled(form, text, choices=True)
-            answers.append(await client.post(address(path, form), content))
-        for answer in answers:
+            contents.append(filled(form, text, choices=True))
+        elif kind == "huge":  # one at a time, or the body as a whole is refused
+            typed = [field.name for field in form.fields if field.is_typed]
+            contents = [filled(form, text, only=name) for name in typed[:4]]
+        answers = [await client.post(address(path, form), content) for content in contents]
+        for answer in [*answers, await client.get(path)]:
             if what := fault(answer, kind):
                 wrong.append(f"{kind} into {address(path, form)}: {what}")
 
