@@ -7,7 +7,7 @@ schedule at once, as before; their review happened at home.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from domain.authors import is_same_person
@@ -93,6 +93,12 @@ class Approvals:
     async def standing(self, broadcast: Broadcast) -> Standing:
         """Return which approval counts for the broadcast as it is now, and which are void."""
         return standing_of(broadcast, await self._reviews.list_(broadcast.id))
+
+    async def standings(self, broadcasts: Sequence[Broadcast]) -> Mapping[BroadcastId, Standing]:
+        """Return where those that are in review stand, for a list."""
+        waiting = [each for each in broadcasts if each.state == "in_review"]
+        records = await self._reviews.list_all([each.id for each in waiting])
+        return {each.id: standing_of(each, records.get(each.id, [])) for each in waiting}
 
     async def records(self, broadcast_id: BroadcastId) -> Sequence[Review]:
         """Return everything that was said and decided, in the order of time."""

@@ -1,5 +1,6 @@
 """Records of review (审核记录): comments, approvals, rejections, publications; never changed."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -43,6 +44,18 @@ class MongoReviews:
             .limit(SHOWN)
         )
         return [_review(found) async for found in cursor]
+
+    async def list_all(
+        self, broadcasts: Collection[BroadcastId]
+    ) -> dict[BroadcastId, list[Review]]:
+        """Return the records of several broadcasts, each in the order of time."""
+        records: dict[BroadcastId, list[Review]] = {}
+        if broadcasts:
+            cursor = self._reviews.find({"broadcast": {"$in": list(broadcasts)}})
+            async for found in cursor.sort([("at", ASCENDING), ("_id", ASCENDING)]):
+                review = _review(found)
+                records.setdefault(review.broadcast, []).append(review)
+        return records
 
 
 def _review(document: Document) -> Review:

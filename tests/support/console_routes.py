@@ -9,10 +9,11 @@ import re
 from collections.abc import Awaitable, Callable
 
 from tests.support.console import Console
+from tests.support.console_broadcasts import SAMPLES as BROADCASTS
 from web.admin.table import ConsoleRoute
 
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
-SAMPLES: dict[str, Sample] = {}
+SAMPLES: dict[str, Sample] = {**BROADCASTS}
 
 MADE_UP = (
     "bc_000000000000000000000000",

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from tornado.routing import URLSpec
 from tornado.web import url
 
-from web.admin import audit, compose, home, people
+from web.admin import audit, broadcast_routes, compose, home, people
 from web.admin.base import AdminNotFound
 from web.admin.table import ConsoleRoute
 
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     home.routes,
+    broadcast_routes.routes,
     compose.routes,
     people.routes,
     audit.routes,

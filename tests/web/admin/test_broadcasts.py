@@ -1,0 +1,263 @@
+"""Review, publish, watch and export in the console, as the people who do it."""
+
+import asyncio
+import zipfile
+from io import BytesIO
+
+from yarl import URL
+
+from domain.ids import BroadcastId
+from tests.support.console import Answer, Client, Console
+from tests.support.console_broadcasts import in_review, sent
+from tests.support.push import order
+from web.admin import broadcast_people
+
+HERE = "/admin/a/city/broadcasts"
+
+
+async def decide(client: Client, broadcast: str, what: str, **form: str) -> Answer:
+    return await client.post(f"{HERE}/{broadcast}/{what}", {"revision": "1", **form})
+
+
+async def state(console: Console, broadcast: BroadcastId) -> str:
+    found = await console.ctx.stores.broadcasts.find(broadcast)
+    assert found is not None
+    return found.state
+
+
+async def test_two_people_and_a_publisher_bring_a_broadcast_on_its_way(console: Console):
+    editor, reviewer = await console.as_(("editor",)), await console.as_(("reviewer",))
+    publisher = await console.as_(("publisher",))
+    assert editor.operator is not None
+    broadcast = await in_review(console, editor.operator.author)
+
+    early = await decide(publisher, broadcast, "publish")
+    waiting = await state(console, broadcast)
+    approved = await decide(reviewer, broadcast, "approval", text="没有问题")
+    listed = (await publisher.get(HERE)).text
+    asked = (await publisher.get(f"{HERE}/{broadcast}/publish")).text
+    published = await decide(publisher, broadcast, "publish")
+
+    assert early.status == 303
+    assert waiting == "in_review"
+    assert approved.location == f"{HERE}/{broadcast}"
+    assert "已通过" in listed
+    assert "确认发布" in asked
+    assert published.status == 303
+    assert await state(console, broadcast) == "scheduled"
+    assert "没有问题" in (await editor.get(f"{HERE}/{broadcast}")).text
+
+
+async def test_whoever_wrote_it_cannot_approve_it_whatever_their_roles(console: Console):
+    everything = await console.as_(("editor", "reviewer", "publisher"))
+    assert everything.operator is not None
+    broadcast = await in_review(console, everything.operator.author)
+
+    page = (await everything.get(f"{HERE}/{broadcast}/review")).text
+    answer = await decide(everything, broadcast, "approval")
+
+    assert "请由另一人审核" in page
+    assert "/approval" not in page
+    assert answer.status == 403
+    assert "不能审核自己" in answer.text
+
+
+async def test_an_edit_shows_what_changed_and_that_the_approval_is_void(console: Console):
+    reviewer = await console.as_(("reviewer",))
+    broadcast = await in_review(console, title="12月1日停水")
+    await decide(reviewer, broadcast, "approval")
+    await console.ctx.editing.edit(
+        broadcast, order(title="12月3日停水<b>"), author="operator:someone:另一人"
+    )
+
+    page = (await reviewer.get(f"{HERE}/{broadcast}/review")).text
+    old = (await reviewer.get(f"{HERE}/{broadcast}/revisions/1")).text
+    stale = await decide(reviewer, broadcast, "approval")
+
+    assert "以前的审核已失效" in page
+    assert "<del>1</del>" in page
+    assert "<ins>3</ins>" in page
+    assert "<b>" not in page
+    assert "12月1日停水" in old
+    assert stale.status == 409
+    assert "第 2 版" in stale.text
+
+
+async def test_a_return_needs_a_reason_and_keeps_what_was_typed(console: Console):
+    reviewer = await console.as_(("reviewer",))
+    broadcast = await in_review(console)
+
+    empty = await decide(reviewer, broadcast, "rejection", reason="")
+    done = await decide(reviewer, broadcast, "rejection", reason="时间写错了")
+
+    assert empty.status == 422
+    assert 'id="f-reason-error"' in empty.text
+    assert done.status == 303
+    assert await state(console, broadcast) == "rejected"
+    assert "时间写错了" in (await reviewer.get(f"{HERE}/{broadcast}")).text
+
+
+async def test_a_switch_says_what_it_would_do_and_does_it_only_when_it_can(console: Console):
+    publisher = await console.as_(("publisher",))
+    found = {}
+    for verb in ("pause", "resume", "cancel", "resend", "replay"):
+        broadcast = await in_review(console)
+        await console.ctx.broadcasts.approve(broadcast, by="operator:other:x", revision=1)
+        if verb == "resume":
+            await console.ctx.broadcasts.pause(broadcast)
+
+        asked = await publisher.get(f"{HERE}/{broadcast}/{verb}")
+        before = await state(console, broadcast)
+        done = await decide(publisher, broadcast, verb)
+
+        assert (asked.status, done.status) == (200, 303)
+        assert "确认" in asked.text
+        found[verb] = (before, await state(console, broadcast))
+
+    assert found == {
+        "pause": ("scheduled", "paused"),
+        "resume": ("paused", "scheduled"),
+        "cancel": ("scheduled", "cancelled"),
+        "resend": ("scheduled", "scheduled"),  # nothing has failed
+        "replay": ("scheduled", "scheduled"),  # nothing is dead
+    }
+
+
+async def test_failed_people_are_sent_to_again_and_the_resend_is_shown(console: Console):
+    publisher = await console.as_(("publisher",))
+    broadcast = await sent(console)
+
+    asked = (await publisher.get(f"{HERE}/{broadcast}/resend")).text
+    done = await decide(publisher, broadcast, "resend")
+
+    assert "失败的 3 人" in asked
+    assert done.location.startswith(f"{HERE}/bc_")
+    assert broadcast not in done.location
+
+
+async def test_the_report_has_its_numbers_its_plots_and_its_reasons(console: Console):
+    reader = await console.as_(("reviewer",))
+    broadcast = await sent(console)
+
+    page = (await reader.get(f"{HERE}/{broadcast}/report")).text
+    over_time = (await reader.get(f"{HERE}/{broadcast}/report/time.json")).text
+    reasons = (await reader.get(f"{HERE}/{broadcast}/report/reasons.json")).text
+
+    assert "已拒收这类通知" in page
+    assert "<dd>24</dd>" in page
+    assert '"kind":"line"' in over_time
+    assert "已送达" in over_time
+    assert "已过有效期" in reasons
+
+
+async def test_lists_and_exports_show_no_whole_openid_and_agree(console: Console):
+    reader = await console.as_(("reviewer",))
+    broadcast = await sent(console, title="=cmd|calc 停水")
+
+    page = (await reader.get(f"{HERE}/{broadcast}/recipients?state=failed")).text
+    exported = await reader.get(f"{HERE}/{broadcast}/export.csv")
+    failed = await reader.get(f"{HERE}/{broadcast}/export.csv?state=failed")
+    async with reader.http.get(URL(f"{reader.base}{HERE}/{broadcast}/export.xlsx")) as answer:
+        content = await answer.read()
+        kind = answer.headers["Content-Disposition"]
+
+    assert page.count("oSen…") == 3
+    assert "oSent0" not in page + exported.text
+    assert len(exported.text.splitlines()) == 31
+    assert len(failed.text.splitlines()) == 4
+    assert "\n" not in kind
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        sheets = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    assert sheets.count("oSen…") == 30
+    assert "oSent0" not in sheets
+    assert "<f>" not in sheets
+
+
+async def test_the_third_export_at_once_is_asked_to_wait(console: Console, monkeypatch):
+    reader = await console.as_(("reviewer",))
+    broadcast = await sent(console)
+    monkeypatch.setattr(broadcast_people, "_running", asyncio.Semaphore(0))
+
+    answer = await reader.get(f"{HERE}/{broadcast}/export.csv")
+
+    assert answer.status == 429
+    assert "Content-Disposition" not in answer.headers
+
+
+async def test_a_stream_tells_what_changes_and_ends_with_the_broadcast(console: Console):
+    reader = await console.as_(("reviewer",))
+    broadcast = await in_review(console)
+    await console.ctx.broadcasts.approve(broadcast, by="operator:other:x", revision=1)
+
+    told = b""
+    address = URL(f"{reader.base}{HERE}/{broadcast}/live")
+    async with reader.http.get(address) as answer:
+        async for line in answer.content:
+            told += line
+            if b'data-state="scheduled"' in line:
+                assert console.ctx.live.streams == 1
+                await console.ctx.broadcasts.cancel(broadcast)
+
+    assert answer.content_type == "text/event-stream"
+    assert told.index(b"event: progress") < told.index(b"event: end")
+    assert b'data-state="cancelled"' in told
+    assert console.ctx.live.streams == 0
+
+
+async def test_one_person_has_a_bounded_number_of_streams(console: Console):
+    reader = await console.as_(("reviewer",))
+    assert reader.operator is not None
+    broadcast = await in_review(console)
+    await console.ctx.broadcasts.approve(broadcast, by="operator:other:x", revision=1)
+    address = f"{HERE}/{broadcast}/live"
+
+    who = reader.operator.id
+    live = console.ctx.live
+    with live.stream(who), live.stream(who), live.stream(who), live.stream(who):
+        refused = await reader.get(address)
+        polled = await reader.get(f"{HERE}/{broadcast}/progress?state=sending", htmx=True)
+
+    assert refused.status == 429
+    assert polled.headers["HX-Refresh"] == "true"
+    assert "broadcast-numbers" in polled.text
+
+
+async def test_titles_are_found_and_hostile_ones_are_only_shown(console: Console):
+    reader = await console.as_(("reviewer",))
+    hostile = "<script>alert(1)</script>{{7*191}} $where"
+    broadcast = await in_review(console, title=hostile)
+    await in_review(console)
+
+    found = (await reader.get(f"{HERE}?q=%24where")).text
+    none = (await reader.get(f"{HERE}?q=%3Cimg&state=in_review")).text
+    page = (await reader.get(f"{HERE}/{broadcast}")).text
+
+    assert found.count('class="broadcast-row"') == 1
+    assert "没有符合条件" in none
+    assert "<script>alert" not in found + page
+    assert "1337" not in page
+    wrong = await reader.get(f"{HERE}?cursor=abc&state=nothing")
+    assert wrong.status == 422
+
+
+async def test_how_many_are_meant_comes_after_the_page(console: Console):
+    reader = await console.as_(("reviewer",))
+    broadcast = await in_review(console)
+
+    page = (await reader.get(f"{HERE}/{broadcast}")).text
+    number = (await reader.get(f"{HERE}/{broadcast}/audience", htmx=True)).text
+
+    assert f'hx-get="{HERE}/{broadcast}/audience"' in page
+    assert "目前 0 人" in number
+
+
+async def test_a_comment_is_kept_and_pages_speak_english_too(console: Console):
+    editor = await console.as_(("editor",))
+    broadcast = await in_review(console)
+
+    done = await decide(editor, broadcast, "comments", comment="请看")
+    page = (await editor.get(f"{HERE}/{broadcast}/review?lang=en")).text
+
+    assert done.status == 303
+    assert "请看" in page
+    assert "Content now" in page

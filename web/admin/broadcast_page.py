@@ -1,0 +1,92 @@
+"""The page of one broadcast (群发任务): how it is getting on, who decided what, what to do."""
+
+from typing import Any
+
+from domain.authors import name_of
+from domain.broadcast import BroadcastState
+from domain.errors import NotFound, TooSlow
+from domain.ids import BroadcastId
+from push.approvals import standing_of, why_not
+from push.dead import OVER
+from push.differences import lines_of
+from push.live import Progress
+from web.admin.base import AdminPage
+from web.admin.broadcast_words import FATES, FIELDS, PARTS, REVIEWS
+from web.admin.table import route
+
+ONE = r"/admin/a/{account}/broadcasts/(bc_[A-Za-z0-9_]{1,61})"
+MOVING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
+
+
+class BroadcastPart(AdminPage):
+    """What pages about one broadcast share. Notices and digests have none."""
+
+    async def look(self, broadcast_id: str) -> Progress:
+        """Return the broadcast as it is now, if it is one of the account."""
+        progress = await self.ctx.live.read(BroadcastId(broadcast_id), self.account_id)
+        if progress.broadcast.kind != "broadcast":
+            raise NotFound("没有这个群发任务。")
+        return progress
+
+    async def about(self, progress: Progress) -> dict[str, Any]:
+        """Return what the progress and the actions of a broadcast are drawn from."""
+        broadcast = progress.broadcast
+        records = await self.ctx.approvals.records(broadcast.id)
+        dead = [] if broadcast.started_at is None else await self.ctx.dead.list_of(broadcast.id)
+        return {
+            "broadcast": broadcast,
+            "progress": progress,
+            "records": records,
+            "standing": standing_of(broadcast, records),
+            "dead": dead,
+            "is_own": why_not(broadcast, self.operator.author) is not None,
+            "is_moving": self.is_moving(progress),
+            "who": name_of,
+            "say": self.say,
+            "fates": FATES,
+            "review_words": REVIEWS,
+        }
+
+    @staticmethod
+    def is_moving(progress: Progress) -> bool:
+        """Whether its numbers may still change: it waits, is sent, or people are written off."""
+        state, has_begun = progress.broadcast.state, progress.broadcast.started_at is not None
+        return state in MOVING or (state in OVER and has_begun and not progress.is_over)
+
+
+class BroadcastPage(BroadcastPart):
+    """One broadcast, with its live progress."""
+
+    async def get(self, broadcast_id: str) -> None:
+        progress = await self.look(broadcast_id)
+        broadcast = progress.broadcast
+        occurrences = await self.ctx.lists.occurrences(broadcast.id) if broadcast.cron else []
+        self.page(
+            "admin/broadcast.html",
+            **await self.about(progress),
+            occurrences=occurrences,
+            lines=lines_of(broadcast, self.ctx.catalogue),
+            fields=FIELDS,
+            parts=PARTS,
+        )
+
+
+class BroadcastAudience(BroadcastPart):
+    """How many people a broadcast means now: loaded after the page, for it may take a second."""
+
+    async def get(self, broadcast_id: str) -> None:
+        broadcast = (await self.look(broadcast_id)).broadcast
+        try:
+            number = await self.ctx.audiences.count(broadcast.account, broadcast.audience)
+        except TooSlow as error:
+            self.fragment(
+                "admin/_broadcast_audience.html", number=None, sentence=self.say(error.say)
+            )
+            return
+        self.fragment("admin/_broadcast_audience.html", number=number, sentence="")
+
+
+routes = (
+    route(ONE, BroadcastPage, "broadcast", get="broadcasts.read"),
+    route(f"{ONE}/audience", BroadcastAudience, "broadcast-audience", get="broadcasts.read"),
+)

@@ -1,0 +1,109 @@
+"""Publish, pause, resume, cancel, resend, replay (发布与控制): first a page that says what happens.
+
+The page names how many people it is about; only its form does anything. Each of them is safe to
+send twice: the engine answers with what there is, or says that the state has changed.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from domain.broadcast import Broadcast
+from domain.errors import StateError
+from domain.ids import BroadcastId
+from push.live import Progress
+from web.admin.broadcast_page import ONE, BroadcastPart
+from web.admin.table import route
+from web.admin.words import mark
+
+Verb = Literal["publish", "pause", "resume", "cancel", "resend", "replay"]
+DONE: dict[str, str] = {
+    "publish": mark("已发布，到时间会自动开始发送。"),
+    "pause": mark("已暂停，一秒之内不再有新的发送。"),
+    "resume": mark("已继续发送。"),
+    "cancel": mark("已取消。"),
+    "resend": mark("已开始向失败的人重发。"),
+    "replay": mark("已重新安排这些批次。"),
+}
+
+
+class SwitchForm(BaseModel):
+    """Which revision the page was about; publishing checks it."""
+
+    revision: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
+class SwitchPage(BroadcastPart):
+    """One switch: what it would do, and doing it."""
+
+    async def get(self, broadcast_id: str, verb: str) -> None:
+        progress = await self.look(broadcast_id)
+        data = await self.about(progress)
+        self.page("admin/broadcast_switch.html", **data, verb=verb)
+
+    async def post(self, broadcast_id: str, verb: str) -> None:
+        form = self.form(SwitchForm)
+        before = (await self.look(broadcast_id)).broadcast
+        try:
+            shown, after = await self._switch(before, verb, form.revision)
+        except StateError as error:
+            await self.note(f"broadcast.{verb}", broadcast_id, outcome="refused")
+            self.flash(error.say, "danger")
+            self.go("broadcast", broadcast_id)
+            return
+        await self.note(
+            f"broadcast.{verb}", broadcast_id, before={"state": before.state}, after=after
+        )
+        self.flash(DONE[verb])
+        self.go("broadcast", shown)
+
+    async def _switch(
+        self, broadcast: Broadcast, verb: str, revision: int
+    ) -> tuple[BroadcastId, dict[str, Any]]:
+        """Do it; returns the broadcast to look at next, and what it has become."""
+        ctx, account, author = self.ctx, self.account_id, self.operator.author
+        match verb:
+            case "publish":
+                done = await ctx.approvals.publish(
+                    broadcast.id, account, by=author, revision=revision
+                )
+            case "pause":
+                done = await ctx.broadcasts.pause(
+                    broadcast.id, account, reason=f"{self.operator.name}：暂停"
+                )
+            case "resume":
+                done = await ctx.broadcasts.resume(broadcast.id, account)
+            case "cancel":
+                done = await ctx.broadcasts.cancel(
+                    broadcast.id, account, reason=f"{self.operator.name}：取消"
+                )
+            case "resend":
+                accepted = await ctx.resends.resend(broadcast.id, account, author=author)
+                return accepted.id, {"resend": accepted.id}
+            case _:
+                replayed = await ctx.dead.replay(broadcast.id, account, author=author)
+                return broadcast.id, {"batches": replayed.batches, "state": replayed.state}
+        return done.id, {"state": done.state, "revision": done.revision}
+
+
+def is_possible(progress: Progress, verb: str) -> bool:
+    """Whether a switch makes sense now; the engine decides, this only shows less."""
+    state = progress.broadcast.state
+    return {
+        "publish": state == "in_review",
+        "pause": state in {"scheduled", "sending"},
+        "resume": state == "paused",
+        "cancel": state in {"in_review", "scheduled", "sending", "paused"},
+        "resend": state == "finished" and progress.totals.failed > 0,
+    }.get(verb, True)
+
+
+routes = (
+    route(
+        f"{ONE}/(publish|pause|resume|cancel|resend|replay)",
+        SwitchPage,
+        "broadcast-switch",
+        get="broadcasts.publish",
+        post="broadcasts.publish",
+    ),
+)
