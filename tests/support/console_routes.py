@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 
 from tests.support.console import Console
 from tests.support.console_broadcasts import SAMPLES as BROADCASTS
+from tests.support.console_people import SAMPLES as PEOPLE
 from web.admin.table import ConsoleRoute
 
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
-SAMPLES: dict[str, Sample] = {**BROADCASTS}
+SAMPLES: dict[str, Sample] = {**BROADCASTS, **PEOPLE}
 
 MADE_UP = (
     "bc_000000000000000000000000",

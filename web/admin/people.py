@@ -197,6 +197,7 @@ class FollowerValue(FollowerPage):
 
     async def get(self, reference: str) -> None:
         """Lead back: what was shown is not shown again."""
+        self.ctx.followers.openid_of(self.account_id, reference)
         self.redirect(self.address("subscriber", reference))
 
     async def post(self, reference: str) -> None:

@@ -1,47 +1,20 @@
 """The pages of followers: found without an openid in an address, masked, whole for a purpose."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
 from domain.audit import Wanted
-from domain.ids import AccountId, OpenId
-from domain.masking import IdentityNumber, PersonName, Plate
-from domain.people import Bindings, RealName, Vehicle
 from tests.support.console import Client, Console
+from tests.support.console_people import ANNA, SECRETS, a_follower
 
-CITY = AccountId("city")
-ANNA = OpenId("oAnna" + "x" * 23)
 HOSTILE = "<script>alert(1)</script>{{7*7}}=1+1"
 LIST = "/admin/a/city/subscribers"
 
 
 @pytest.fixture
 async def desk(console: Console) -> Client:
-    now = console.ctx.clock.now()
-    bindings = Bindings(
-        vehicles=(
-            Vehicle(
-                id="vh_1", plate=Plate("粤B12345"), plate_type="02", digits="889911", bound_at=now
-            ),
-        ),
-        real_name=RealName(
-            name=PersonName("王小明"),
-            id_number=IdentityNumber("110101199003078515"),
-            notice_version="2026-1",
-            consented_at=now,
-        ),
-    )
-    await console.ctx.stores.people.edit(
-        CITY,
-        ANNA,
-        lambda person: replace(
-            person,
-            subscriber=replace(person.subscriber, tags=("elder", HOSTILE)),
-            bindings=bindings,
-        ),
-    )
+    await a_follower(console, "elder", HOSTILE)
     return await console.as_(("desk",))
 
 
@@ -63,7 +36,7 @@ async def test_a_follower_is_found_and_shown_masked(desk: Client, console: Conso
     assert page.status == 200
     assert "粤B****5" in page.text
     assert "王**" in page.text
-    for secret in ("粤B12345", "王小明", "110101199003078515", "889911", ANNA, "<script>alert"):
+    for secret in (*SECRETS, ANNA, "<script>alert"):
         assert secret not in page.text
     entries, _ = await console.ctx.audit.search(Wanted(action="subscriber.view"))
     assert [entry.actor for entry in entries] == [desk.operator.id]
