@@ -52,6 +52,9 @@ class OperatorAccount:
     name: str
     grants: Grants  # what they are where; `EVERYWHERE` counts for every account
     created_at: datetime
+    disabled_at: datetime | None = None
+    password_until: datetime | None = None  # somebody else chose it: to be changed before then
+    single_sign_on_id: str | None = None  # what the provider's claim says about them
 
     @property
     def author(self) -> str:

@@ -1,62 +1,92 @@
-"""Operators of the console (工作人员) with their password hashes (argon2id).
+"""Operators of the console (工作人员) with their grants and password hashes (argon2id).
 
+Rules about grants hold here too, whoever calls: `domain.rights` for one person, and that one
+security administrator who can sign in always remains. For the latter every change of grants and
+every disabling writes one common document in its transaction, so that two at once meet there.
 Documents from before there were grants have a `role`, which counted for every account.
 """
 
-import asyncio
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from pymongo import IndexModel
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from domain.access import EVERYWHERE, Grants, OperatorAccount
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.ids import AccountId, new_id
+from domain.passwords import check_password, normalised
 from domain.rights import check_grants
+from storage.mongo.hashing import PasswordHashes
 
 Document = dict[str, Any]
-MIN_PASSWORD = 10
+MAX_NAME = 40
+ONE_TIME = timedelta(hours=72)  # how long a password that somebody else chose lets one in
+DESK = "operators.desk"  # where changes of grants meet
+_GUARDS: Document = {
+    "disabled_at": None,
+    "$or": [
+        {"grants": {"$elemMatch": {"account": EVERYWHERE, "roles": "security_admin"}}},
+        {"role": "security_admin"},
+    ],
+}
 
 
 class MongoOperators:
     """The operators of this installation."""
 
     collection = "operators"
-    indexes = (IndexModel("name", unique=True),)
+    indexes = (
+        IndexModel("name", unique=True),
+        IndexModel(
+            "single_sign_on_id",
+            unique=True,
+            partialFilterExpression={"single_sign_on_id": {"$type": "string"}},
+        ),
+    )
 
-    def __init__(self, database: AsyncDatabase[Document]) -> None:
+    def __init__(
+        self, database: AsyncDatabase[Document], hashes: PasswordHashes | None = None
+    ) -> None:
+        self._database = database
         self._operators = database[self.collection]
-        self._hasher = PasswordHasher()
-        self._nobody = ""  # a hash to compare with when the name is unknown
+        self._desk = database[DESK]
+        self._hashes = hashes or PasswordHashes()
 
-    async def create(self, name: str, grants: Grants, password: str, *, now: datetime) -> str:
-        """Add an operator and return the id; `InvalidInput` says what to change."""
-        name = unicodedata.normalize("NFKC", name).strip()
-        if not name or len(name) > 40:
-            raise InvalidInput("姓名为 1 到 40 个字。", field="name")
-        check_grants(grants)
-        if len(password) < MIN_PASSWORD or len(set(password)) < 5:
-            raise InvalidInput(
-                f"密码至少 {MIN_PASSWORD} 位，且不能只是少数几个字符的重复。", field="password"
-            )
+    async def create(
+        self,
+        name: str,
+        grants: Grants,
+        password: str,
+        *,
+        now: datetime,
+        one_time: bool = False,
+    ) -> str:
+        """Add an operator and return the id; `InvalidInput` says what to change.
+
+        Without grants they can sign in and do nothing, until somebody else grants. A `one_time`
+        password is one that the person has to change when they first sign in.
+        """
+        name = clean_name(name)
+        if grants:
+            check_grants(grants)
+        password = check_password(password, name)
         operator_id = new_id("op")
+        document = {
+            "_id": operator_id,
+            "name": name,
+            "grants": _granted(grants),
+            "password": await self._hashes.make(password),
+            "password_until": now + ONE_TIME if one_time else None,
+            "created_at": now,
+            "disabled_at": None,
+        }
         try:
-            await self._operators.insert_one(
-                {
-                    "_id": operator_id,
-                    "name": name,
-                    "grants": _granted(grants),
-                    "password": await asyncio.to_thread(self._hasher.hash, password),
-                    "created_at": now,
-                    "disabled_at": None,
-                }
-            )
+            await self._operators.insert_one(document)
         except DuplicateKeyError as error:
             raise InvalidInput(
                 f"已有名为 {name} 的工作人员，请换一个名字。", field="name"
@@ -65,26 +95,127 @@ class MongoOperators:
 
     async def find_by_password(self, name: str, password: str) -> OperatorAccount | None:
         """Return the operator if the password is right; an unknown name takes as long."""
-        name = unicodedata.normalize("NFKC", name).strip()
-        found = await self._operators.find_one({"name": name, "disabled_at": None})
-        if not self._nobody:
-            self._nobody = await asyncio.to_thread(self._hasher.hash, new_id("nobody"))
-        known = found["password"] if found else self._nobody
-        try:
-            await asyncio.to_thread(self._hasher.verify, known, password)
-        except (VerificationError, InvalidHashError):
+        found = await self._operators.find_one({"name": _spelt(name), "disabled_at": None})
+        password = normalised(password)
+        fits = await self._hashes.fits(found["password"] if found else None, password)
+        if not fits or found is None:
             return None
-        return _operator(found) if found else None
+        if self._hashes.is_outdated(found["password"]):
+            fresh = await self._hashes.make(password)
+            await self._operators.update_one(
+                {"_id": found["_id"], "password": found["password"]}, {"$set": {"password": fresh}}
+            )
+        return _operator(found)
+
+    async def has_password(self, operator_id: str, password: str) -> bool:
+        """Whether it is this operator's present password: asked for before what matters."""
+        found = await self._operators.find_one({"_id": operator_id, "disabled_at": None})
+        return await self._hashes.fits(found["password"] if found else None, normalised(password))
 
     async def find(self, operator_id: str) -> OperatorAccount | None:
         """Return an operator who may sign in."""
         found = await self._operators.find_one({"_id": operator_id, "disabled_at": None})
         return _operator(found) if found else None
 
-    async def list_(self) -> list[OperatorAccount]:
-        """Return the operators who may sign in, by name."""
-        cursor = self._operators.find({"disabled_at": None}).sort("name", 1)
-        return [_operator(found) async for found in cursor]
+    async def get(self, operator_id: str) -> OperatorAccount:
+        """Return an operator, disabled ones too, or raise `NotFound`."""
+        found = await self._operators.find_one({"_id": operator_id})
+        if found is None:
+            raise NotFound("没有这位工作人员。")
+        return _operator(found)
+
+    async def find_by_name(self, name: str) -> OperatorAccount | None:
+        """Return the operator of that name, disabled ones too."""
+        found = await self._operators.find_one({"name": _spelt(name)})
+        return _operator(found) if found else None
+
+    async def find_by_single_sign_on(self, identity: str) -> OperatorAccount | None:
+        """Return the operator whom the provider means, if they may sign in."""
+        found = await self._operators.find_one({"single_sign_on_id": identity, "disabled_at": None})
+        return _operator(found) if found else None
+
+    async def list_(self, *, disabled: bool = False) -> list[OperatorAccount]:
+        """Return the operators who may sign in, by name; `disabled` adds the others."""
+        cursor = self._operators.find({} if disabled else {"disabled_at": None})
+        return [_operator(found) async for found in cursor.sort("name", ASCENDING)]
+
+    async def set_password(
+        self, operator_id: str, password: str, *, now: datetime, one_time: bool = False
+    ) -> None:
+        """Give a new password; `one_time` has to be changed after signing in with it."""
+        operator = await self.get(operator_id)
+        fresh = await self._hashes.make(check_password(password, operator.name))
+        until = now + ONE_TIME if one_time else None
+        await self._operators.update_one(
+            {"_id": operator_id},
+            {"$set": {"password": fresh, "password_until": until, "password_changed_at": now}},
+        )
+
+    async def set_single_sign_on_id(self, operator_id: str, identity: str | None) -> None:
+        """Say whom the provider's claim means; nobody's identity can be two people's."""
+        try:
+            await self._operators.update_one(
+                {"_id": operator_id}, {"$set": {"single_sign_on_id": identity}}
+            )
+        except DuplicateKeyError as error:
+            raise InvalidInput("这个单点登录账号已属于另一人。", field="identity") from error
+
+    async def set_grants(self, operator_id: str, grants: Grants, *, by: str) -> Grants:
+        """Replace somebody's grants and return those before."""
+        if by == operator_id:
+            raise NotAllowed("不能修改自己的授权，请由另一位安全管理员办理。")
+        if grants:
+            check_grants(grants)
+        before = await self._change(operator_id, {"grants": _granted(grants)})
+        return before.grants
+
+    async def disable(self, operator_id: str, *, by: str, now: datetime) -> OperatorAccount:
+        """Keep somebody from signing in, and return who it was; the record stays."""
+        if by == operator_id:
+            raise NotAllowed("不能停用自己，请由另一位系统管理员办理。")
+        return await self._change(operator_id, {"disabled_at": now})
+
+    async def enable(self, operator_id: str) -> None:
+        """Let somebody sign in again."""
+        await self.get(operator_id)
+        await self._operators.update_one({"_id": operator_id}, {"$set": {"disabled_at": None}})
+
+    async def _change(self, operator_id: str, values: Document) -> OperatorAccount:
+        """Write, unless nobody would be left who may grant; return the state before."""
+
+        async def attempt(session: AsyncClientSession) -> OperatorAccount:
+            await self._desk.update_one({"_id": "grants"}, {"$inc": {"number": 1}}, session=session)
+            guarded = await self._operators.count_documents(_GUARDS, limit=1, session=session)
+            before = await self._operators.find_one_and_update(
+                {"_id": operator_id},
+                {"$set": values},
+                return_document=ReturnDocument.BEFORE,
+                session=session,
+            )
+            if before is None:
+                raise NotFound("没有这位工作人员。")
+            left = await self._operators.count_documents(_GUARDS, limit=1, session=session)
+            if guarded and not left:
+                raise NotAllowed("这是最后一位安全管理员，请先授权另一位。")
+            return _operator(before)
+
+        await self._desk.update_one({"_id": "grants"}, {"$setOnInsert": {"number": 0}}, upsert=True)
+        async with self._database.client.start_session() as session:
+            return await session.with_transaction(attempt)
+
+
+def clean_name(name: str) -> str:
+    """Return a name in its one spelling; `InvalidInput` says what a name is."""
+    name = _spelt(name)
+    if not name or len(name) > MAX_NAME:
+        raise InvalidInput(f"姓名为 1 到 {MAX_NAME} 个字。", field="name")
+    if any(unicodedata.category(each)[0] == "C" for each in name):
+        raise InvalidInput("姓名里有看不见的控制字符，请去掉。", field="name")
+    return name
+
+
+def _spelt(name: str) -> str:
+    return unicodedata.normalize("NFKC", name[: MAX_NAME * 4]).strip()
 
 
 def _granted(grants: Grants) -> list[Document]:
@@ -106,4 +237,7 @@ def _operator(document: Document) -> OperatorAccount:
         name=document["name"],
         grants=_grants(document),
         created_at=document["created_at"],
+        disabled_at=document.get("disabled_at"),
+        password_until=document.get("password_until"),
+        single_sign_on_id=document.get("single_sign_on_id"),
     )
