@@ -57,6 +57,7 @@ class ServerSettings(_Section):
     port: int = Field(8000, ge=1, le=65535)
     metrics_port: int | None = Field(None, ge=1, le=65535)  # /metrics of any process, on `host`
     public_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^\s/]+")
+    trusted_proxies: Names = ()  # addresses whose X-Forwarded-For and -Proto are believed
 
     @field_validator("public_url")
     @classmethod
@@ -186,9 +187,35 @@ class TriggerSettings(_Section):
     publish: bool = True  # False: its broadcasts wait for a person's approval; notices never do
 
 
-class ConsoleSettings(_Section):
-    """The console (管理台): where notices to operators go."""
+class OidcSettings(_Section):
+    """Single sign-on (单点登录) at an OpenID Connect provider; it only names people there are."""
 
+    issuer: str = Field(pattern=r"^https?://[^\s?#]+$")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(min_length=1)
+    claim: str = Field("sub", pattern=r"^[A-Za-z0-9_.:/-]{1,100}$")  # which claim names a person
+    scopes: Names = ("openid", "profile")
+    label: str = Field("统一身份认证", min_length=1, max_length=20)  # on the sign-in button
+    # "theirs": the provider asks for two factors, ours is not asked for
+    second_factor: Literal["ours", "theirs"] = "ours"
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> "OidcSettings":
+        parts = urlsplit(self.issuer)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("issuer must begin with https://")
+        if "openid" not in self.scopes:
+            raise ValueError('scopes must contain "openid"')
+        return self
+
+
+class ConsoleSettings(_Section):
+    """The console (管理台): how people come in, how long they stay, where notices go."""
+
+    second_factor: Literal["required", "optional"] = "required"
+    idle_minutes: int = Field(30, ge=1, le=720)
+    absolute_hours: int = Field(12, ge=1, le=168)
+    oidc: OidcSettings | None = None
     webhook_url: SecretStr = SecretStr("")  # 企业微信 robot; the address is its key. Empty: none
 
     @field_validator("webhook_url")

@@ -58,3 +58,17 @@ class SignIn:
     async def close(self, session: Session) -> None:
         """Sign out; harmless when it is over already."""
         await self._sessions.close(session.id)
+
+    async def list_(self, operator_id: str) -> list[Session]:
+        """Return somebody's living sessions, the last used first."""
+        now = self._clock.now()
+        found = await self._sessions.list_(operator_id, now=now)
+        return [session for session in found if now - session.seen_at <= self._idle]
+
+    async def close_all(self, operator_id: str, *, but: Session | None = None) -> int:
+        """Sign somebody out everywhere, or everywhere else; return from how many browsers."""
+        return await self._sessions.close_all(operator_id, but=but.id if but else None)
+
+    async def close_one(self, operator_id: str, session_id: str) -> bool:
+        """End one session of somebody; False when it is over, or somebody else's."""
+        return await self._sessions.close_all(operator_id, only=session_id) == 1

@@ -17,6 +17,7 @@ from domain.console_session import Session
 Document = dict[str, Any]
 TOKEN_BYTES = 32
 CSRF_BYTES = 32
+MOST = 100  # sessions listed
 LONGEST_AGENT = 200  # characters of a browser's own name
 
 
@@ -64,6 +65,23 @@ class MongoConsoleSessions:
         """End one session at once."""
         result = await self._sessions.delete_one({"_id": session_id})
         return result.deleted_count == 1
+
+    async def list_(self, operator_id: str, *, now: datetime) -> list[Session]:
+        """Return somebody's sessions that are not over by `expires_at`, the last used first."""
+        cursor = self._sessions.find({"operator": operator_id, "expires_at": {"$gt": now}})
+        return [_session(found) async for found in cursor.sort("seen_at", DESCENDING).limit(MOST)]
+
+    async def close_all(
+        self, operator_id: str, *, but: str | None = None, only: str | None = None
+    ) -> int:
+        """End all sessions of somebody, `but` one, or `only` one; return how many."""
+        wanted: Document = {"operator": operator_id}
+        if but is not None:
+            wanted["_id"] = {"$ne": but}
+        if only is not None:
+            wanted["_id"] = only
+        result = await self._sessions.delete_many(wanted)
+        return result.deleted_count
 
 
 def _digest(token: str) -> str:

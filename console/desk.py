@@ -1,0 +1,160 @@
+"""The operators' desk (人员管理): who there is, what they may do, and help when they cannot get in.
+
+The system administrator creates and disables people and gives one-time passwords; the security
+administrator grants roles and resets second factors. So neither alone can make a person who may
+do something. Nobody does it to themselves, and storage refuses what would leave nobody to grant.
+Whatever takes something away ends the person's sessions at once. Each act is written to the audit
+chain before and after.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from console.second_factor import SecondFactors
+from console.sign_in import SignIn
+from console.trail import Trail
+from domain.access import EVERYWHERE, Grants, OperatorAccount
+from domain.audit import Named
+from domain.clock import Clock
+from domain.errors import InvalidInput, NotAllowed
+from domain.ids import AccountId
+from domain.passwords import one_time_password
+from domain.rights import check_grants
+from storage.mongo.operators import MongoOperators
+
+LONGEST_IDENTITY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Who does something, and from where."""
+
+    who: Named
+    remote: str
+
+
+class OperatorDesk:
+    """Creates, grants, resets and disables."""
+
+    def __init__(
+        self,
+        operators: MongoOperators,
+        factors: SecondFactors,
+        sessions: SignIn,
+        trail: Trail,
+        accounts: tuple[AccountId, ...],
+        clock: Clock,
+    ) -> None:
+        self._operators = operators
+        self._factors = factors
+        self._sessions = sessions
+        self._trail = trail
+        self._accounts = accounts
+        self._clock = clock
+
+    async def list_(self) -> list[OperatorAccount]:
+        """Return everybody, the disabled ones too, by name."""
+        return await self._operators.list_(disabled=True)
+
+    async def get(self, operator_id: str) -> OperatorAccount:
+        """Return one, or raise `NotFound`."""
+        return await self._operators.get(operator_id)
+
+    async def create(
+        self, name: str, by: Doer, *, grants: Grants | None = None
+    ) -> tuple[OperatorAccount, str]:
+        """Add somebody; returns them and the password for their first sign-in, shown once."""
+        password = one_time_password()
+        async with self._trail.around(
+            by.who, "operator.create", "operator:new", remote=by.remote
+        ) as act:
+            operator_id = await self._operators.create(
+                name, grants or {}, password, now=self._clock.now(), one_time=True
+            )
+            operator = await self._operators.get(operator_id)
+            act.after |= {"id": operator.id, "name": operator.name, **granted(grants or {})}
+        return operator, password
+
+    async def give_password(self, operator_id: str, by: Doer) -> str:
+        """Return a one-time password for somebody who forgot theirs, which is void."""
+        self._not_oneself(operator_id, by, "不能给自己重置密码，请在“我的账号”里修改。")
+        password = one_time_password()
+        async with self._around(by, "operator.give_password", operator_id):
+            await self._operators.set_password(
+                operator_id, password, now=self._clock.now(), one_time=True
+            )
+            await self._sessions.close_all(operator_id)
+        return password
+
+    async def grant(self, operator_id: str, grants: Grants, by: Doer) -> None:
+        """Replace somebody's roles; what they may do changes with their next request."""
+        if grants:
+            check_grants(grants, self._accounts)
+        before = await self._operators.get(operator_id)
+        async with self._around(
+            by, "operator.grant", operator_id, before=granted(before.grants)
+        ) as act:
+            await self._operators.set_grants(operator_id, grants, by=by.who.id)
+            act.after |= granted(grants)
+
+    async def disable(self, operator_id: str, by: Doer) -> None:
+        """Keep somebody out, at once."""
+        async with self._around(by, "operator.disable", operator_id):
+            await self._operators.disable(operator_id, by=by.who.id, now=self._clock.now())
+            await self._sessions.close_all(operator_id)
+
+    async def enable(self, operator_id: str, by: Doer) -> None:
+        """Let somebody in again."""
+        self._not_oneself(operator_id, by, "不能启用自己。")
+        async with self._around(by, "operator.enable", operator_id):
+            await self._operators.enable(operator_id)
+
+    async def reset_second_factor(self, operator_id: str, by: Doer) -> bool:
+        """Forget a lost phone: the person enrols anew with their password. False without one."""
+        self._not_oneself(operator_id, by, "不能重置自己的动态口令，请由另一位安全管理员办理。")
+        await self._operators.get(operator_id)
+        async with self._around(by, "second_factor.reset", operator_id):
+            there_was = await self._factors.reset(operator_id)
+            await self._sessions.close_all(operator_id)
+        return there_was
+
+    async def set_identity(self, operator_id: str, identity: str, by: Doer) -> None:
+        """Say whom the single sign-on provider means by a claim; empty: nobody."""
+        identity = identity.strip()
+        if len(identity) > LONGEST_IDENTITY or not identity.isprintable():
+            raise InvalidInput(f"最多 {LONGEST_IDENTITY} 个可见字符。", field="identity")
+        before = await self._operators.get(operator_id)
+        async with self._around(
+            by,
+            "operator.single_sign_on",
+            operator_id,
+            before={"identity": before.single_sign_on_id},
+        ) as act:
+            await self._operators.set_single_sign_on_id(operator_id, identity or None)
+            act.after["identity"] = identity or None
+
+    def _around(
+        self,
+        by: Doer,
+        action: str,
+        operator_id: str,
+        *,
+        before: Mapping[str, Any] | None = None,
+    ) -> AbstractAsyncContextManager[Any]:
+        return self._trail.around(
+            by.who, action, f"operator:{operator_id}", remote=by.remote, before=before
+        )
+
+    def _not_oneself(self, operator_id: str, by: Doer, say: str) -> None:
+        if by.who.id == operator_id:
+            raise NotAllowed(say)
+
+
+def granted(grants: Grants) -> dict[str, str]:
+    """Return grants as the audit chain shows them."""
+    return {
+        f"roles in {'all' if place == EVERYWHERE else place}": ", ".join(sorted(roles))
+        for place, roles in grants.items()
+    }

@@ -1,0 +1,255 @@
+"""Coming in (登录过程): password, second factor, a password of one's own; then a session.
+
+    password ─┬─ has a second factor → code ─────┬─ somebody else chose the password → new ─┐
+              ├─ none, and it is required → enrol┤                                          ├→ in
+    provider ─┴─ none, and it is optional ───────┴─ own password, or through the provider ──┘
+
+What is known between two steps is an entry: sealed, for ten minutes, under a token that is new
+with every step and good for one. It is no session and opens no page. The session begins after the
+last step, with a token of its own. A wrong code leaves the entry usable a few times; then it
+starts again with the password. Each step that succeeds or fails leaves an entry in the audit
+chain; tries that the lock-out refuses leave a line in the log, or a flood would fill the chain.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal
+
+from console.lockout import Locked, Lockout
+from console.second_factor import Enrolment, SecondFactors
+from console.trail import Trail
+from domain.access import OperatorAccount
+from domain.audit import Actor
+from domain.clock import Clock
+from domain.errors import InvalidInput, NotAllowed
+from storage.mongo.operators import MongoOperators
+from storage.redis.entries import Entries
+
+log = logging.getLogger(__name__)
+
+LIFE = timedelta(minutes=10)
+WRONG_CODES = 5  # then the password is asked for again
+NOBODY = Actor("nobody", "未登录")
+Stage = Literal["code", "enrol", "password", "in"]
+_WRONG = "姓名或密码不对。"
+
+
+class EntryOver(NotAllowed):
+    """What was known of an entry is gone: used, too old, or tried too often."""
+
+    code = "entry_over"
+
+    def __init__(self) -> None:
+        super().__init__("登录超时或尝试次数太多，请重新登录。")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Where a request comes from."""
+
+    remote: str
+    device: str = ""  # the device cookie, if there is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What comes next, and for whom. `token` carries on to it, empty once one is in."""
+
+    stage: Stage
+    operator: OperatorAccount
+    token: str = ""
+    codes: tuple[str, ...] = ()  # recovery codes to show, this once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    operator_id: str
+    stage: Stage
+    through: Literal["password", "provider"]
+    wrong: int = 0
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "operator": self.operator_id,
+            "stage": self.stage,
+            "through": self.through,
+            "wrong": self.wrong,
+        }
+
+
+class Entrance:
+    """Takes people from the sign-in page to a session."""
+
+    def __init__(
+        self,
+        operators: MongoOperators,
+        factors: SecondFactors,
+        lockout: Lockout,
+        entries: Entries,
+        trail: Trail,
+        clock: Clock,
+        *,
+        second_factor_required: bool,
+    ) -> None:
+        self._operators = operators
+        self._factors = factors
+        self._lockout = lockout
+        self._entries = entries
+        self._trail = trail
+        self._clock = clock
+        self._required = second_factor_required
+
+    async def by_password(self, name: str, password: str, visit: Visit) -> Step:
+        """Begin with name and password. All that is wrong has one answer, and takes as long."""
+        await self._knock("password", name, visit)
+        operator = await self._operators.find_by_password(name, password)
+        now = self._clock.now()
+        until = operator.password_until if operator else None
+        if operator is None or (until is not None and now > until):
+            who = operator or await self._operators.find_by_name(name)
+            after = {"reason": "one-time password too old" if operator else "wrong password"}
+            if who is None:  # never the text: people type passwords into the wrong field
+                after = {"reason": "unknown name"}
+            await self._note(who or NOBODY, "sign_in.password", visit, after, refused=True)
+            raise InvalidInput(_WRONG, field="password")
+        entry = _Entry(operator_id=operator.id, stage="code", through="password")
+        return await self._after_proof(operator, entry, visit)
+
+    async def by_provider(
+        self, operator: OperatorAccount, visit: Visit, *, has_two_factors: bool
+    ) -> Step:
+        """Begin with somebody whom the single sign-on provider named."""
+        entry = _Entry(operator_id=operator.id, stage="code", through="provider")
+        if has_two_factors:
+            return await self._after_factor(operator, entry, visit)
+        return await self._after_proof(operator, entry, visit)
+
+    async def stage(self, token: str) -> Step:
+        """Return what an entry waits for, to show its page."""
+        entry, operator = await self._read(token)
+        return Step(stage=entry.stage, operator=operator, token=token)
+
+    async def by_code(self, token: str, code: str, visit: Visit) -> Step:
+        """Go on with a code of the phone or a recovery code, which is used up."""
+        entry, operator = await self._read(token, "code")
+        await self._knock("code", operator.name, visit)
+        kind = await self._factors.check(operator.id, code)
+        if kind is None:
+            await self._wrong(token, entry, operator, visit)
+        await self._take(token)
+        left = await self._factors.state(operator.id) if kind == "recovery" else None
+        after: dict[str, Any] = {"kind": kind}
+        if left is not None:
+            after["recovery codes left"] = left.recovery_left
+        await self._note(operator, "sign_in.second_factor", visit, after)
+        return await self._after_factor(operator, entry, visit)
+
+    async def enrolment(self, token: str) -> tuple[Step, Enrolment]:
+        """Return what the phone is set up with, the same each time it is asked for."""
+        entry, operator = await self._read(token, "enrol")
+        offered = await self._factors.offer(operator.id, operator.name)
+        return Step(stage=entry.stage, operator=operator, token=token), offered
+
+    async def enrol(self, token: str, code: str, visit: Visit) -> Step:
+        """Go on with the first code of a phone just set up; returns the recovery codes."""
+        entry, operator = await self._read(token, "enrol")
+        await self._knock("code", operator.name, visit)
+        codes = await self._factors.confirm(operator.id, code)
+        if codes is None:
+            await self._wrong(token, entry, operator, visit)
+        await self._take(token)
+        await self._note(operator, "second_factor.enrol", visit, {})
+        return replace(await self._after_factor(operator, entry, visit), codes=codes or ())
+
+    async def new_password(self, token: str, password: str, visit: Visit) -> Step:
+        """End with a password that nobody else knows."""
+        _, operator = await self._read(token, "password")
+        if await self._operators.has_password(operator.id, password):
+            raise InvalidInput("新密码不能与一次性密码相同。", field="password")
+        await self._operators.set_password(operator.id, password, now=self._clock.now())
+        await self._take(token)
+        await self._note(operator, "password.change", visit, {})
+        return await self._in(operator, visit)
+
+    # --- between the steps ----------------------------------------------------------------
+
+    async def _after_proof(self, operator: OperatorAccount, entry: _Entry, visit: Visit) -> Step:
+        await self._note(operator, f"sign_in.{entry.through}", visit, {})
+        if await self._factors.state(operator.id):
+            return await self._go_on(operator, replace(entry, stage="code"))
+        if self._required:
+            return await self._go_on(operator, replace(entry, stage="enrol"))
+        return await self._after_factor(operator, entry, visit)
+
+    async def _after_factor(self, operator: OperatorAccount, entry: _Entry, visit: Visit) -> Step:
+        if entry.through == "password" and operator.password_until is not None:
+            return await self._go_on(operator, replace(entry, stage="password", wrong=0))
+        return await self._in(operator, visit)
+
+    async def _go_on(self, operator: OperatorAccount, entry: _Entry) -> Step:
+        token = await self._entries.put(entry.content(), LIFE)
+        return Step(stage=entry.stage, operator=operator, token=token)
+
+    async def _in(self, operator: OperatorAccount, visit: Visit) -> Step:
+        await self._lockout.welcome(operator.name, remote=visit.remote, device=visit.device)
+        await self._note(operator, "sign_in", visit, {})
+        return Step(stage="in", operator=operator)
+
+    async def _knock(self, what: str, name: str, visit: Visit) -> None:
+        try:
+            await self._lockout.knock(what, name, remote=visit.remote, device=visit.device)
+        except Locked as error:
+            log.warning(
+                "console.locked",
+                extra={"what": what, "remote": visit.remote, "wait": error.wait.total_seconds()},
+            )
+            raise
+
+    async def _wrong(
+        self, token: str, entry: _Entry, operator: OperatorAccount, visit: Visit
+    ) -> None:
+        """Note a wrong code, and end the entry with the last it bears."""
+        await self._note(operator, "sign_in.second_factor", visit, {}, refused=True)
+        worse = replace(entry, wrong=entry.wrong + 1)
+        if worse.wrong >= WRONG_CODES:
+            await self._entries.take(token)
+            raise EntryOver
+        await self._entries.write(token, worse.content())
+        raise InvalidInput("验证码不对，或已经用过。请等手机上显示下一个。", field="code")
+
+    async def _read(self, token: str, stage: Stage | None = None) -> tuple[_Entry, OperatorAccount]:
+        kept = await self._entries.read(token) if token else None
+        operator = await self._operators.find(kept["operator"]) if kept else None
+        if kept is None or operator is None or (stage is not None and kept["stage"] != stage):
+            raise EntryOver
+        entry = _Entry(
+            operator_id=operator.id,
+            stage=kept["stage"],
+            through=kept["through"],
+            wrong=kept["wrong"],
+        )
+        return entry, operator
+
+    async def _take(self, token: str) -> None:
+        """Use the entry up; of two requests with one token one goes on."""
+        if await self._entries.take(token) is None:
+            raise EntryOver
+
+    async def _note(
+        self,
+        who: OperatorAccount | Actor,
+        action: str,
+        visit: Visit,
+        after: dict[str, Any],
+        *,
+        refused: bool = False,
+    ) -> None:
+        await self._trail.record(
+            who,
+            action,
+            f"operator:{who.id}",
+            remote=visit.remote,
+            after=after,
+            outcome="refused" if refused else "done",
+        )
