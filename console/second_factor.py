@@ -56,9 +56,7 @@ class SecondFactors:
         return Enrolment(
             secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
             uri=uri,
-            qr=segno.make(uri, error="m", micro=False).svg_data_uri(
-                scale=5, border=4, light="#fff"
-            ),
+            qr=picture.svg_data_uri(scale=5, border=4, light="#fff"),
         )
 
     async def confirm(self, operator_id: str, code: str) -> tuple[str, ...] | None:
