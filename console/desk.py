@@ -14,7 +14,6 @@ from typing import Any
 
 from console.second_factor import SecondFactors
 from console.sign_in import SignIn
-from console.trail import Trail
 from domain.access import EVERYWHERE, Grants, OperatorAccount
 from domain.audit import Named
 from domain.clock import Clock
@@ -22,6 +21,7 @@ from domain.errors import InvalidInput, NotAllowed
 from domain.ids import AccountId
 from domain.passwords import one_time_password
 from domain.rights import check_grants
+from push.audit import Act, Audit
 from storage.mongo.operators import MongoOperators
 
 LONGEST_IDENTITY = 200
@@ -43,7 +43,7 @@ class OperatorDesk:
         operators: MongoOperators,
         factors: SecondFactors,
         sessions: SignIn,
-        trail: Trail,
+        trail: Audit,
         accounts: tuple[AccountId, ...],
         clock: Clock,
     ) -> None:
@@ -142,7 +142,7 @@ class OperatorDesk:
         operator_id: str,
         *,
         before: Mapping[str, Any] | None = None,
-    ) -> AbstractAsyncContextManager[Any]:
+    ) -> AbstractAsyncContextManager[Act]:
         return self._trail.around(
             by.who, action, f"operator:{operator_id}", remote=by.remote, before=before
         )

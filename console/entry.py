@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 from console.lockout import Locked, Lockout
 from console.second_factor import Enrolment, SecondFactors
-from console.trail import Trail
 from domain.access import OperatorAccount
 from domain.audit import Actor
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed
+from push.audit import Audit
 from storage.mongo.operators import MongoOperators
 from storage.redis.entries import Entries
 
@@ -87,7 +87,7 @@ class Entrance:
         factors: SecondFactors,
         lockout: Lockout,
         entries: Entries,
-        trail: Trail,
+        trail: Audit,
         clock: Clock,
         *,
         second_factor_required: bool,

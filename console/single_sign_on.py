@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from connectors.oidc import Journey, OidcProvider
 from console.entry import NOBODY, Visit
-from console.trail import Trail
 from domain.access import OperatorAccount
 from domain.sign_on import SignOnRefused, SignOnUnavailable
+from push.audit import Audit
 from storage.mongo.operators import MongoOperators
 from storage.redis.entries import Entries
 
@@ -31,7 +31,7 @@ class SingleSignOn:
         provider: OidcProvider,
         operators: MongoOperators,
         entries: Entries,
-        trail: Trail,
+        trail: Audit,
         *,
         label: str,
         has_two_factors: bool,

@@ -68,6 +68,7 @@ from push.results import Results
 from push.template_watch import TemplateWatch
 from push.trials import Trials
 from push.triggers.alerts import AlertDesk
+from runtime.console import ConsoleServices, open_console, open_sign_in
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
@@ -128,6 +129,7 @@ class AppContext:
     trials: Trials
     api_keys: MongoApiKeys
     sign_in: SignIn
+    console: ConsoleServices
     departments: Departments
     feeds: Feeds
     department_desk: DepartmentDesk
@@ -227,6 +229,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         departments = open_departments(http, settings.departments, clock, watch)
         inboxes = {name: Inbox(account, clock) for name, account in accounts.items()}
         callback_keys = CallbackKeys(stores.callback_keys, inboxes, clock)
+        sign_in = open_sign_in(settings, stores, clock)
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
             departments=departments,
@@ -378,7 +381,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             trials=Trials(stores.broadcasts, accounts, catalogue, clock),
             api_keys=stores.api_keys,
-            sign_in=SignIn(stores.console_sessions, stores.operators, clock),
+            sign_in=sign_in,
+            console=open_console(settings, stores, sign_in, audit, http, clock),
             departments=departments,
             feeds=open_feeds(http, settings.departments, clock, watch),
             department_desk=DepartmentDesk(

@@ -51,6 +51,7 @@ from storage.mongo.reports import MongoReports
 from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
+from storage.mongo.second_factors import MongoSecondFactors
 from storage.mongo.secret_marks import MongoSecretMarks
 from storage.mongo.slots import MongoSlots
 from storage.mongo.subscriber_lists import MongoSubscriberLists
@@ -63,7 +64,9 @@ from storage.mongo.upgrades import upgrade
 from storage.mongo.vehicle_watch import MongoVehicleWatch
 from storage.mongo.work_turns import MongoTurns
 from storage.redis.allowances import Allowances
+from storage.redis.attempts import Attempts
 from storage.redis.department_health import DepartmentHealth
+from storage.redis.entries import Entries
 from storage.redis.figures import MinuteFigures
 from storage.redis.guards import Guards
 from storage.redis.late import LateResults
@@ -152,6 +155,9 @@ class Stores:
     department_health: DepartmentHealth
     operators: MongoOperators
     console_sessions: MongoConsoleSessions
+    second_factors: MongoSecondFactors
+    tries: Attempts
+    entries: Entries
     triggers: MongoTriggers
     trigger_items: MongoTriggerItems
     alerts: MongoAlerts
@@ -252,6 +258,9 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             department_health=DepartmentHealth(redis),
             operators=MongoOperators(database),
             console_sessions=MongoConsoleSessions(database),
+            second_factors=MongoSecondFactors(database, fields),
+            tries=Attempts(redis),
+            entries=Entries(redis, sealer),
             triggers=MongoTriggers(database),
             trigger_items=MongoTriggerItems(database),
             alerts=MongoAlerts(database),

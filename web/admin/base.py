@@ -33,6 +33,7 @@ from web.admin.navigation import navigation
 from web.admin.table import NAMES, ConsoleRoute
 from web.admin.words import mark
 from web.base import Page, say_of
+from web.remote import remote_of
 
 SIGN_IN = "/admin/sign-in"
 MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is named as such
@@ -69,6 +70,8 @@ class AdminPage(Page):
 
     async def prepare(self) -> None:
         """Let in whom the table lets in."""
+        trusted = self.ctx.settings.server.trusted_proxies
+        self.request.remote_ip = remote_of(self.request, trusted)
         await self._recognise()
         self._choose_language()
         if self.visitor is None and not self.is_public:

@@ -10,15 +10,18 @@ from types import MappingProxyType
 from tornado.routing import URLSpec
 from tornado.web import url
 
-from web.admin import audit, broadcast_routes, compose, home, people
+from web.admin import audit, broadcast_routes, compose, home, me, operators, people, sign_in
 from web.admin.base import AdminNotFound
 from web.admin.table import ConsoleRoute
 
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
+    sign_in.routes,
     home.routes,
     broadcast_routes.routes,
     compose.routes,
+    me.routes,
     people.routes,
+    operators.routes,
     audit.routes,
 )
 
