@@ -16,6 +16,14 @@ from web.admin.table import ConsoleRoute
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
 SAMPLES: dict[str, Sample] = {**BROADCASTS, **PEOPLE}
 
+
+async def an_operator(console: Console) -> tuple[str, ...]:
+    """Somebody whom neither administrator is."""
+    return ((await console.operator(("editor",))).id,)
+
+
+SAMPLES["operator"] = an_operator
+
 MADE_UP = (
     "bc_000000000000000000000000",
     "1",
@@ -29,6 +37,7 @@ MADE_UP = (
     "00000000-0000-0000-0000-000000000000",
     "2026-11-24",
     "on",
+    "op_" + "0" * 24,
 )
 _GROUP = re.compile(r"\((?!\?:)((?:[^()]|\((?:[^()])*\))*)\)")
 

@@ -86,11 +86,8 @@ class NewOperatorPage(DeskPage):
         self.page("admin/operator_password.html", person=made, password=password)
 
 
-class OperatorPage(DeskPage):
-    """`/admin/operators/…`: one person, and what may be done about them."""
-
-    async def get(self, operator_id: str) -> None:
-        await self.show(operator_id)
+class PersonPage(DeskPage):
+    """The pages about one person: what there is to see, and the forms that lead back to it."""
 
     async def show(self, operator_id: str, refused: FormRefused | None = None) -> None:
         person = await self.ctx.console.desk.get(operator_id)
@@ -126,7 +123,14 @@ class OperatorPage(DeskPage):
         return known
 
 
-class GrantsPage(OperatorPage):
+class OperatorPage(PersonPage):
+    """`/admin/operators/…`: one person, and what may be done about them."""
+
+    async def get(self, operator_id: str) -> None:
+        await self.show(operator_id)
+
+
+class GrantsPage(PersonPage):
     """`/admin/operators/…/grants`: replace somebody's roles."""
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:
@@ -183,7 +187,7 @@ class GivePasswordPage(DeskPage):
         self.page("admin/operator_password.html", person=person, password=password)
 
 
-class IdentityPage(OperatorPage):
+class IdentityPage(PersonPage):
     """`/admin/operators/…/identity`: whom the single sign-on provider means."""
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:

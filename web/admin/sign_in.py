@@ -88,7 +88,7 @@ class EntrancePage(PublicAdminPage):
         """Lead to the next step, or in."""
         if step.stage in PAGES:
             cookies.write(self, ENTRY, step.token)
-            self.go(PAGES[step.stage], query=self.query)
+            self.lead(PAGES[step.stage])
             return
         await self.let_in(step)
         self.redirect(self.next or self.address("home"), status=303)
@@ -102,11 +102,16 @@ class EntrancePage(PublicAdminPage):
             fresh = self.ctx.console.lockout.device_for(step.operator.name)
             cookies.write(self, DEVICE, fresh, days=DEVICE_LIFE.days)
 
+    def lead(self, name: str) -> None:
+        """Lead to another step, taking along where one wants to go."""
+        address = self.address(name) + (f"?{self.query}" if self.query else "")
+        self.redirect(address, status=302 if self.request.method == "GET" else 303)
+
     def start_again(self) -> None:
         """Lead back to the first step with a sentence that says why."""
         cookies.clear(self, ENTRY)
         self.flash(_OVER, "warning")
-        self.go("sign-in", query=self.query)
+        self.lead("sign-in")
 
     def refuse(self, error: CitizenError) -> FormRefused:
         """Return what went wrong as sentences of a form, in the language chosen."""
@@ -154,7 +159,7 @@ class CodePage(EntrancePage):
             self.start_again()
             return
         if step.stage != "code":
-            self.go(PAGES[step.stage], query=self.query)
+            self.lead(PAGES[step.stage])
             return
         await self.again(None)
 
@@ -215,7 +220,7 @@ class OwnPasswordPage(EntrancePage):
             self.start_again()
             return
         if step.stage != "password":
-            self.go(PAGES[step.stage], query=self.query)
+            self.lead(PAGES[step.stage])
             return
         await self.again(None)
 
@@ -238,13 +243,13 @@ class ProviderPage(EntrancePage):
     async def get(self) -> None:
         sign_on = self.ctx.console.single_sign_on
         if sign_on is None:
-            self.go("sign-in")
+            self.lead("sign-in")
             return
         try:
             address, token = await sign_on.begin()
         except SignOnUnavailable as error:
             self.flash(error.say, "warning")
-            self.go("sign-in", query=self.query)
+            self.lead("sign-in")
             return
         cookies.write(self, PROVIDER, token)
         self.redirect(address)
@@ -258,7 +263,7 @@ class ProviderBackPage(EntrancePage):
         token = cookies.read(self, PROVIDER)
         cookies.clear(self, PROVIDER)
         if sign_on is None:
-            self.go("sign-in")
+            self.lead("sign-in")
             return
         try:
             operator = await sign_on.finish(
@@ -273,7 +278,7 @@ class ProviderBackPage(EntrancePage):
             )
         except (SignOnRefused, SignOnUnavailable) as error:
             self.flash(error.say, "warning")
-            self.go("sign-in")
+            self.lead("sign-in")
             return
         await self.go_on(step)
 
