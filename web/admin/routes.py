@@ -10,13 +10,24 @@ from types import MappingProxyType
 from tornado.routing import URLSpec
 from tornado.web import url
 
-from web.admin import audit, broadcast_routes, compose, home, me, operators, people, sign_in
+from web.admin import (
+    audit,
+    broadcast_routes,
+    compose,
+    dashboard,
+    home,
+    me,
+    operators,
+    people,
+    sign_in,
+)
 from web.admin.base import AdminNotFound
 from web.admin.table import ConsoleRoute
 
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     sign_in.routes,
     home.routes,
+    dashboard.routes,
     broadcast_routes.routes,
     compose.routes,
     me.routes,
