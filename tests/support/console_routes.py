@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 
 from tests.support.console import Console
 from tests.support.console_broadcasts import SAMPLES as BROADCASTS
+from tests.support.console_compose import SAMPLES as COMPOSE
 from tests.support.console_people import SAMPLES as PEOPLE
 from web.admin.table import ConsoleRoute
 
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
-SAMPLES: dict[str, Sample] = {**BROADCASTS, **PEOPLE}
+SAMPLES: dict[str, Sample] = {**BROADCASTS, **COMPOSE, **PEOPLE}
 
 
 async def an_operator(console: Console) -> tuple[str, ...]:
