@@ -157,11 +157,13 @@ class Menu:
             ),
         )
 
-    def lines(self) -> list[str]:
-        """Return one line per button, for comparing and for people."""
-        lines = ["默认菜单", *_lines(self.buttons)]
-        for each in self.conditional:
-            lines += [f"个性化菜单：{each.rule.told}", *_lines(each.buttons)]
+    def lines(self) -> dict[str, list[str]]:
+        """Return one line per button, for comparing and for people, under each menu's title."""
+        lines = {"默认菜单": _lines(self.buttons)} if self.buttons else {}
+        for number, each in enumerate(self.conditional, 1):
+            title = f"个性化菜单：{each.rule.told}"
+            title = f"{title}（第 {number} 个）" if title in lines else title
+            lines[title] = _lines(each.buttons)
         return lines
 
 
@@ -212,8 +214,20 @@ def buttons_from(found: Json) -> tuple[Button, ...]:
 
 
 def differences(old: Menu, new: Menu) -> list[tuple[Sign, str]]:
-    """Return both menus' lines, each with its sign; no `-` and no `+` means they are the same."""
+    """Return both menus' lines, each with its sign; a menu is compared with the one of its title.
+
+    No `-` and no `+` means that people see the same, the order of conditional menus aside.
+    """
     before, after = old.lines(), new.lines()
+    found: list[tuple[Sign, str]] = []
+    for title in dict.fromkeys((*after, *before)):
+        sign: Sign = " " if title in before and title in after else "+" if title in after else "-"
+        found.append((sign, title))
+        found += _compared(before.get(title, []), after.get(title, []))
+    return found
+
+
+def _compared(before: list[str], after: list[str]) -> list[tuple[Sign, str]]:
     found: list[tuple[Sign, str]] = []
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for kind, begin, end, then_begin, then_end in matcher.get_opcodes():

@@ -77,3 +77,46 @@ def mapping_faults(fields: Mapping[str, str], form: TemplateForm) -> list[str]:
     surplus = [key for key in fields if key not in labels]
     found = [f"微信模板要求 {key}（{labels[key]}），设置中没有对应" for key in missing]
     return found + [f"设置中的 {key} 不在微信模板里，发送会被拒绝（47003）" for key in surplus]
+
+
+FIELD_KINDS: Mapping[str, tuple[str, str]] = {  # kind → what may stand there (4.19), an example
+    "thing": ("任意文字，最多 20 个字", "福田区园岭街道"),
+    "number": ("数字，可带小数，最多 32 位", "12.5"),
+    "letter": ("字母，最多 32 个", "ABC"),
+    "symbol": ("符号，最多 5 个", "#"),
+    "character_string": ("数字、字母、符号，不能有汉字，最多 32 个", "2026112400012"),
+    "time": ("24 小时制时间，时间段用 ~ 连接", "2026年12月1日 09:00"),
+    "date": ("日期，可带时间", "2026年12月1日"),
+    "amount": ("金额，最多 10 位数字，可带货币符号或“元”", "￥200.00"),
+    "phone_number": ("电话，数字和符号，最多 17 位", "0755-12345678"),
+    "car_number": ("车牌号，最多 8 位", "粤B12345"),
+    "name": ("姓名，10 个汉字或 20 个字母以内", "陈女士"),
+    "phrase": ("汉字，最多 5 个", "橙色"),
+    "enum": ("微信列出的选项之一", "选项"),
+    "const": ("微信列出的选项之一", "选项"),
+}
+UNTYPED = ("旧模板的关键词，微信不限类型，最多 200 个字", "示例内容")
+
+
+def kind_of(key: str) -> str:
+    """Return a key's type: `character_string2` → `character_string`."""
+    return key.rstrip("0123456789")
+
+
+def kind_told(key: str) -> tuple[str, str]:
+    """Return what may stand in a field and an example of it."""
+    return FIELD_KINDS.get(kind_of(key), UNTYPED)
+
+
+def example_of(form: TemplateForm) -> list[tuple[str, str]]:
+    """Return (label, value) lines as a phone shows them, with the platform's example if it has one.
+
+    The platform's example has one line per field, in the same order and with the same labels.
+    """
+    lines = [line for line in form.example.splitlines() if line.strip()]
+    told = {}
+    for line in lines:
+        label, colon, value = line.replace("：", ":", 1).partition(":")
+        if colon and value.strip():
+            told[label.strip()] = value.strip()
+    return [(label or key, told.get(label) or kind_told(key)[1]) for key, label in form.fields]

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from config.settings import AccountSettings, TemplateSettings
 from connectors.wechat.answers import TemplateInfo
-from domain.broadcast import Broadcast
+from domain.broadcast import Broadcast, BroadcastState
 from domain.clock import Clock, in_beijing
 from domain.delivery import SendFailed
 from domain.ids import AccountId
@@ -27,11 +27,17 @@ from domain.template_form import (
     form_changes,
     mapping_faults,
 )
+from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.template_forms import MongoTemplateForms
 from storage.mongo.work_turns import MongoTurns
 
 EVERY = timedelta(hours=1)
 PATIENCE = timedelta(minutes=1)  # two calls of 5 s and a few writes
+PLANNED: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled", "paused")
+MOST_PLANNED = 50  # of each state, the newest
+
+# channels that could not be read, and every template's versions; None before the first look
+Known = tuple[frozenset[str], Mapping[tuple[FormChannel, str], tuple[FormVersion, ...]]] | None
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +81,11 @@ class TemplateWatch:
         turns: MongoTurns,
         platforms: Mapping[AccountId, TemplateLists],
         accounts: Mapping[AccountId, AccountSettings],
+        broadcasts: MongoBroadcastLists,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._broadcasts = broadcasts
         self._turns = turns
         self._platforms = platforms
         self._accounts = accounts
@@ -165,25 +173,48 @@ class TemplateWatch:
         `since`: when the message was written; a change after it is told too. Nothing is said of a
         channel that was never looked at.
         """
-        settings = self._accounts[account]
-        found: list[Trouble] = []
-        mapped: tuple[tuple[FormChannel, TemplateSettings | None], ...] = (
-            ("template", settings.templates.get(template)),
-            ("subscription", settings.subscription_templates.get(template)),
-        )
-        state = await self._store.state(account)
-        for channel, each in mapped:
-            if each is None or state.at is None or channel in (state.problems or {}):
-                continue
-            versions = await self._store.find(account, channel, each.id)
-            found += _troubles(template, channel, each, versions, since)
+        return _said(self._accounts[account], await self._known(account), template, since)
+
+    async def endangered(self, account: AccountId) -> list[tuple[Broadcast, list[Trouble]]]:
+        """Return the planned broadcasts that have troubles, the newest of each state first."""
+        known, settings = await self._known(account), self._accounts[account]
+        found: list[tuple[Broadcast, list[Trouble]]] = []
+        for state in PLANNED:
+            page = await self._broadcasts.page(account, state, after=None, limit=MOST_PLANNED)
+            for broadcast in page:
+                written = broadcast.created_at
+                if troubles := _said(settings, known, broadcast.template, written):
+                    found.append((broadcast, troubles))
         return found
+
+    async def _known(self, account: AccountId) -> Known:
+        state = await self._store.state(account)
+        if state.at is None:
+            return None
+        forms = await self._store.list_(account)
+        by_id = {(each[-1].form.channel, each[-1].form.id): each for each in forms}
+        return frozenset(state.problems or ()), by_id
 
     async def troubles_of(self, broadcast: Broadcast) -> list[Trouble]:
         """Say the same of a broadcast that is written, in review or scheduled."""
         return await self.troubles(
             broadcast.account, broadcast.template, since=broadcast.created_at
         )
+
+
+def _said(
+    settings: AccountSettings, known: Known, template: str, since: datetime | None
+) -> list[Trouble]:
+    found: list[Trouble] = []
+    mapped: tuple[tuple[FormChannel, TemplateSettings | None], ...] = (
+        ("template", settings.templates.get(template)),
+        ("subscription", settings.subscription_templates.get(template)),
+    )
+    for channel, each in mapped:
+        if each is None or known is None or channel in known[0]:
+            continue
+        found += _troubles(template, channel, each, known[1].get((channel, each.id), ()), since)
+    return found
 
 
 def _troubles(

@@ -28,7 +28,6 @@ from connectors.wechat.tokens import TokenKeeper
 from console.callback_keys import CallbackKeys
 from console.checks.account import AccountCheck
 from console.checks.service import AccountChecks
-from console.dashboard import Dashboards
 from console.departments import DepartmentDesk
 from console.maintenance import MaintenanceDesk
 from console.menus import Menus
@@ -71,7 +70,6 @@ from push.trials import Trials
 from push.triggers.alerts import AlertDesk
 from runtime.console import ConsoleServices, open_console, open_sign_in
 from storage.mongo.api_keys import MongoApiKeys
-from storage.mongo.incidents import MongoIncidents
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
 from storage.stores import Stores, open_stores
@@ -124,9 +122,6 @@ class AppContext:
     receipts: Receipts
     quotas: Quotas
     figures: Figures
-    dashboards: Dashboards
-    incidents: MongoIncidents
-    service_titles: Mapping[str, str]  # of every query service, by the name of its router
     robot: Robot | None  # tells the people on call, where the settings name one
     previews: Previews
     template_watch: TemplateWatch
@@ -172,7 +167,12 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         bindings = BindingService(stores.people, clock)
         audit = Audit(stores.audit, clock)
         template_watch = TemplateWatch(
-            stores.template_forms, stores.template_turns, platforms, accounts, clock
+            stores.template_forms,
+            stores.template_turns,
+            platforms,
+            accounts,
+            stores.broadcast_lists,
+            clock,
         )
         quotas = Quotas(
             stores.quotas, stores.limiter, stores.broadcasts, stores.ledger, platforms, clock
@@ -235,23 +235,6 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         inboxes = {name: Inbox(account, clock) for name, account in accounts.items()}
         callback_keys = CallbackKeys(stores.callback_keys, inboxes, clock)
         sign_in = open_sign_in(settings, stores, clock)
-        approvals = Approvals(
-            stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
-        )
-        lists = Lists(
-            stores.broadcasts,
-            stores.broadcast_lists,
-            stores.delivery_lists,
-            Sealer(settings.security.master_key),
-        )
-        overviews = Overviews(
-            stores.overview,
-            stores.ledger,
-            stores.limiter,
-            stores.processes,
-            tuple(accounts),
-            clock,
-        )
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
             departments=departments,
@@ -307,7 +290,9 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             audiences=audiences,
             audit=audit,
             broadcasts=broadcasts,
-            approvals=approvals,
+            approvals=Approvals(
+                stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
+            ),
             dead=DeadBatches(stores.dead, stores.ledger, stores.broadcasts, broadcasts, clock),
             drafts=Drafts(
                 stores.broadcasts,
@@ -329,7 +314,12 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             resends=Resends(stores.broadcasts, stores.delivery_lists, clock),
             live=Live(stores.broadcasts, stores.ledger, stores.deliveries, stores.reports, clock),
-            lists=lists,
+            lists=Lists(
+                stores.broadcasts,
+                stores.broadcast_lists,
+                stores.delivery_lists,
+                Sealer(settings.security.master_key),
+            ),
             notices=notices,
             fanout=fanout,
             digest_cards=cards,
@@ -354,7 +344,14 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 audit,
                 clock,
             ),
-            overviews=overviews,
+            overviews=Overviews(
+                stores.overview,
+                stores.ledger,
+                stores.limiter,
+                stores.processes,
+                tuple(accounts),
+                clock,
+            ),
             personal=Personal(stores.people, catalogue),
             readers=Readers(
                 stores.readers,
@@ -366,19 +363,6 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             receipts=receipts,
             quotas=quotas,
             figures=figures,
-            dashboards=Dashboards(
-                stores.figures,
-                stores.troubles,
-                overviews,
-                approvals,
-                lists,
-                stores.department_health,
-                clock,
-            ),
-            incidents=stores.incidents,
-            service_titles={
-                router.name: router.title for router in routes.routers if router.example
-            },
             robot=Robot(http, webhook) if webhook else None,
             previews=Previews(
                 stores.broadcasts,

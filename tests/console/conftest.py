@@ -20,6 +20,7 @@ from push.template_watch import TemplateWatch
 from sandbox.app import sandbox_application
 from sandbox.world import World
 from storage.mongo.audit import MongoAudit
+from storage.mongo.broadcast_lists import MongoBroadcastLists
 from storage.mongo.menus import MongoMenus
 from storage.mongo.template_forms import MongoTemplateForms
 from storage.mongo.work_turns import MongoTurns
@@ -72,6 +73,7 @@ async def desk(
             MongoTurns(mongo, "templates"),
             {CITY: api},
             {CITY: account},
+            MongoBroadcastLists(mongo),
             clock,
         ),
         account,

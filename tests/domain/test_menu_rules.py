@@ -106,6 +106,18 @@ def test_differences_are_lines_with_their_sign():
     assert all(sign == " " for sign, _ in differences(old, old))
 
 
+def test_a_new_conditional_menu_does_not_make_the_default_one_look_new():
+    buttons = (Button(name="查询", below=(click(),)),)
+    old = Menu(buttons=buttons)
+    for_some = Conditional(rule=MatchRule(tag_id="2", platform="1"), buttons=buttons)
+    new = Menu(buttons=buttons, conditional=(for_some,))
+
+    found = differences(old, new)
+
+    assert [sign for sign, _ in found] == [" ", " ", " ", "+", "+", "+"]
+    assert found[3] == ("+", "个性化菜单：标签 2、苹果手机")
+
+
 def test_what_the_platform_lists_reads_as_what_was_sent():
     listed: dict[str, Any] = {
         "button": [

@@ -8,14 +8,15 @@ with `async def a_topic(console) -> tuple[str, ...]`, which returns the path's a
 import re
 from collections.abc import Awaitable, Callable
 
+from domain.ids import AccountId
+from domain.template_form import TemplateForm
 from tests.support.console import Console
 from tests.support.console_broadcasts import SAMPLES as BROADCASTS
-from tests.support.console_compose import SAMPLES as COMPOSE
 from tests.support.console_people import SAMPLES as PEOPLE
 from web.admin.table import ConsoleRoute
 
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
-SAMPLES: dict[str, Sample] = {**BROADCASTS, **COMPOSE, **PEOPLE}
+SAMPLES: dict[str, Sample] = {**BROADCASTS, **PEOPLE}
 
 
 async def an_operator(console: Console) -> tuple[str, ...]:
@@ -24,6 +25,28 @@ async def an_operator(console: Console) -> tuple[str, ...]:
 
 
 SAMPLES["operator"] = an_operator
+
+
+async def a_menu_version(console: Console) -> tuple[str, ...]:
+    """Keep a version of the menu that was published."""
+    ctx = console.ctx
+    store, city = ctx.stores.menus, AccountId("city")
+    number = await store.add_version(city, ctx.menus.first, by="李敏", note="", at=ctx.clock.now())
+    await store.conclude(city, number)
+    return (str(number),)
+
+
+async def a_template(console: Console) -> tuple[str, ...]:
+    """Keep a template as WeChat told it."""
+    form = TemplateForm(channel="template", id="x1", title="停水通知", fields=(("thing1", "区域"),))
+    await console.ctx.stores.template_forms.add(
+        AccountId("city"), form, after=0, at=console.ctx.clock.now()
+    )
+    return ("template", "x1")
+
+
+SAMPLES["menu-version"] = a_menu_version
+SAMPLES["template"] = a_template
 
 MADE_UP = (
     "bc_000000000000000000000000",

@@ -14,12 +14,14 @@ from web.admin import (
     audit,
     broadcast_routes,
     compose,
-    dashboard,
     home,
     me,
+    menu,
     operators,
     people,
     sign_in,
+    templates,
+    topics,
 )
 from web.admin.base import AdminNotFound
 from web.admin.table import ConsoleRoute
@@ -27,11 +29,13 @@ from web.admin.table import ConsoleRoute
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     sign_in.routes,
     home.routes,
-    dashboard.routes,
     broadcast_routes.routes,
     compose.routes,
     me.routes,
+    topics.routes,
+    templates.routes,
     people.routes,
+    menu.routes,
     operators.routes,
     audit.routes,
 )
