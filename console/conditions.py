@@ -6,7 +6,6 @@ A look that fails says nothing: what it would have found neither begins nor ends
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from domain.clock import Clock
 from domain.figures import day_of, minute_of
@@ -15,6 +14,7 @@ from domain.incident import Condition, IncidentKind
 from push.overview import Overviews
 from storage.mongo.triggers import MongoTriggers
 from storage.mongo.troubles import MongoTroubles
+from storage.redis.department_health import DepartmentHealth
 
 FAILED_FOR = timedelta(hours=24)  # then a failure is history
 QUOTA_SHARE = 0.8
@@ -23,6 +23,12 @@ OPEN_FOR = timedelta(minutes=5)  # a breaker, before somebody is told
 SHOWN_TITLE = 60
 
 Shut = Callable[[datetime], Awaitable[Collection[str]]]
+
+
+async def open_departments(health: DepartmentHealth, now: datetime) -> list[str]:
+    """Return the names of departments that some process leaves alone just now (熔断)."""
+    _, found = await health.open_breakers(now)
+    return sorted({connector.rpartition("|")[2] for connector in found})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,7 @@ class Conditions:
         watched: Collection[tuple[AccountId, str]],
         clock: Clock,
         *,
-        shut: Shut | None = None,
+        shut: Shut,
     ) -> None:
         self._troubles = troubles
         self._overviews = overviews
@@ -68,15 +74,8 @@ class Conditions:
             Look(name="paused", kinds=("broadcast.paused",), ask=self.paused),
             Look(name="engine", kinds=("quota.high", "batches.dead"), ask=self.engine),
             Look(name="feeds", kinds=("feed.silent",), ask=self.feeds),
-            *self._of_departments(),
+            Look(name="departments", kinds=("department.down",), ask=self.departments),
         )
-
-    def _of_departments(self) -> tuple[Look, ...]:
-        shut = self._shut
-        if shut is None:
-            return ()
-        ask = partial(self.departments, shut)
-        return (Look(name="departments", kinds=("department.down",), ask=ask),)
 
     async def failed(self) -> list[Condition]:
         """Broadcasts that failed within the last day."""
@@ -155,11 +154,11 @@ class Conditions:
             and (row.last_ok is None or now - row.last_ok >= SILENT)
         ]
 
-    async def departments(self, shut: Shut) -> list[Condition]:
+    async def departments(self) -> list[Condition]:
         """Departments that have been left alone for some minutes."""
         now = self._clock.now()
         before = self._shut_since
-        self._shut_since = {title: before.get(title, now) for title in await shut(now)}
+        self._shut_since = {title: before.get(title, now) for title in await self._shut(now)}
         return [
             Condition(kind="department.down", what=f"department.down|{title}", subject=title)
             for title, since in self._shut_since.items()

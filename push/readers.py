@@ -18,7 +18,7 @@ from domain.people import Subscriber
 from push.ports import People
 from storage.redis.sealing import Sealer
 
-SHOWN = 8
+SHOWN = 5
 LONGEST = 64  # an openid has 28 characters
 
 

@@ -28,6 +28,7 @@ from connectors.wechat.tokens import TokenKeeper
 from console.callback_keys import CallbackKeys
 from console.checks.account import AccountCheck
 from console.checks.service import AccountChecks
+from console.dashboard import Dashboards
 from console.departments import DepartmentDesk
 from console.maintenance import MaintenanceDesk
 from console.menus import Menus
@@ -70,6 +71,7 @@ from push.trials import Trials
 from push.triggers.alerts import AlertDesk
 from runtime.console import ConsoleServices, open_console, open_sign_in
 from storage.mongo.api_keys import MongoApiKeys
+from storage.mongo.incidents import MongoIncidents
 from storage.redis.late import LateResults
 from storage.redis.sealing import Sealer
 from storage.stores import Stores, open_stores
@@ -122,6 +124,9 @@ class AppContext:
     receipts: Receipts
     quotas: Quotas
     figures: Figures
+    dashboards: Dashboards
+    incidents: MongoIncidents
+    service_titles: Mapping[str, str]  # of every query service, by the name of its router
     robot: Robot | None  # tells the people on call, where the settings name one
     previews: Previews
     template_watch: TemplateWatch
@@ -235,6 +240,23 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         inboxes = {name: Inbox(account, clock) for name, account in accounts.items()}
         callback_keys = CallbackKeys(stores.callback_keys, inboxes, clock)
         sign_in = open_sign_in(settings, stores, clock)
+        approvals = Approvals(
+            stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
+        )
+        lists = Lists(
+            stores.broadcasts,
+            stores.broadcast_lists,
+            stores.delivery_lists,
+            Sealer(settings.security.master_key),
+        )
+        overviews = Overviews(
+            stores.overview,
+            stores.ledger,
+            stores.limiter,
+            stores.processes,
+            tuple(accounts),
+            clock,
+        )
         history = History(stores.history, stores.digests, catalogue)
         services = Services(
             departments=departments,
@@ -290,9 +312,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             audiences=audiences,
             audit=audit,
             broadcasts=broadcasts,
-            approvals=Approvals(
-                stores.broadcasts, stores.reviews, stores.revisions, broadcasts, clock
-            ),
+            approvals=approvals,
             dead=DeadBatches(stores.dead, stores.ledger, stores.broadcasts, broadcasts, clock),
             drafts=Drafts(
                 stores.broadcasts,
@@ -314,12 +334,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             ),
             resends=Resends(stores.broadcasts, stores.delivery_lists, clock),
             live=Live(stores.broadcasts, stores.ledger, stores.deliveries, stores.reports, clock),
-            lists=Lists(
-                stores.broadcasts,
-                stores.broadcast_lists,
-                stores.delivery_lists,
-                Sealer(settings.security.master_key),
-            ),
+            lists=lists,
             notices=notices,
             fanout=fanout,
             digest_cards=cards,
@@ -344,14 +359,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 audit,
                 clock,
             ),
-            overviews=Overviews(
-                stores.overview,
-                stores.ledger,
-                stores.limiter,
-                stores.processes,
-                tuple(accounts),
-                clock,
-            ),
+            overviews=overviews,
             personal=Personal(stores.people, catalogue),
             readers=Readers(
                 stores.readers,
@@ -363,6 +371,19 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             receipts=receipts,
             quotas=quotas,
             figures=figures,
+            dashboards=Dashboards(
+                stores.figures,
+                stores.troubles,
+                overviews,
+                approvals,
+                lists,
+                stores.department_health,
+                clock,
+            ),
+            incidents=stores.incidents,
+            service_titles={
+                router.name: router.title for router in routes.routers if router.example
+            },
             robot=Robot(http, webhook) if webhook else None,
             previews=Previews(
                 stores.broadcasts,

@@ -1,8 +1,9 @@
 """What the scheduler does for the dashboard and the people on call: figures, incidents."""
 
 from datetime import timedelta
+from functools import partial
 
-from console.conditions import Conditions
+from console.conditions import Conditions, open_departments
 from console.rolling_up import RollingUp
 from console.watching import Teller, Watch
 from domain.ids import AccountId
@@ -29,6 +30,7 @@ def watching_ticks(ctx: AppContext) -> dict[str, tuple[Tick, timedelta]]:
             for account in trigger.accounts
         ],
         ctx.clock,
+        shut=partial(open_departments, stores.department_health),
     )
     watch = Watch(conditions, stores.incidents, ctx.clock, tells=ctx.robot is not None)
     ticks: dict[str, tuple[Tick, timedelta]] = {

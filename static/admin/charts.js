@@ -23,6 +23,7 @@ function option(data) {
       type: "value",
       name: data.unit || "",
       minInterval: 1,
+      scale: Boolean(data.scale), // of large numbers that change little, show the change
       nameTextStyle: { color: "#344054" },
       axisLabel: { color: "#344054" },
     },

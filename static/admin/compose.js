@@ -25,9 +25,9 @@ form.addEventListener("click", (event) => {
 
 function putAway() {
   for (const part of form.querySelectorAll("[data-for]")) {
-    const [name, value] = part.dataset.for.split("=");
-    const chosen = form.querySelector(`input[name="${name}"]:checked`);
-    part.hidden = chosen?.value !== value;
+    const [name, value] = part.dataset.for.split(/!?=/);
+    const isChosen = form.querySelector(`input[name="${name}"]:checked`)?.value === value;
+    part.hidden = part.dataset.for.includes("!=") ? isChosen : !isChosen;
     if (!part.hidden && part.tagName === "DETAILS") {
       part.open = true;
     }

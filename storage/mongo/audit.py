@@ -33,6 +33,7 @@ PATIENCE_SECONDS = 3.0  # for one append, the waiting for others included
 ATTEMPTS = 60
 SEGMENT = 100  # entries that leave together
 SEARCH_SECONDS = 2.0
+_NUMBERED = {"_id": {"$gte": 0}}  # whatever else somebody may have put there is no entry
 
 
 class MongoAudit:
@@ -76,9 +77,10 @@ class MongoAudit:
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         head = await self.anchor("head")
         known = head.seq if head and head.is_genuine(self.anchor_key) else 0
-        last = await self._entries.find_one({}, sort=[("_id", DESCENDING)])
-        if last:
-            at, seq, previous = max(last["at"], now), int(last["_id"]), str(last["hash"])
+        found = await self._entries.find_one(_NUMBERED, sort=[("_id", DESCENDING)])
+        if found:
+            last = _entry(found)
+            at, seq, previous = max(last.at, now), last.seq, last.hash
         else:
             end = await self.anchor("checkpoint")
             at, seq, previous = now, end.seq if end else 0, end.hash if end else GENESIS
@@ -122,7 +124,7 @@ class MongoAudit:
         The last entry always stays: the chain goes on from it.
         """
         async with _in_time(PATIENCE_SECONDS):
-            last = await self._entries.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+            last = await self._entries.find_one(_NUMBERED, {"_id": 1}, sort=[("_id", DESCENDING)])
             if not last:
                 return 0
             young = await self._number({"$gte": before}, ASCENDING)

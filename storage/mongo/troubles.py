@@ -49,6 +49,12 @@ class MongoTroubles:
         """Return those that the engine stopped, and nobody has decided about since."""
         return await self._find(account, "paused", {"by_itself": True})
 
+    async def with_unknown(self, account: AccountId, since: datetime) -> list[Troubled]:
+        """Return those made since then that ended with people of whom nobody knows."""
+        return await self._find(
+            account, "finished", {"totals.unknown": {"$gt": 0}}, made_after=since
+        )
+
     async def in_state(
         self, account: AccountId, state: BroadcastState, *, author: str | None = None
     ) -> list[Troubled]:

@@ -129,13 +129,13 @@ async def test_a_department_is_down_when_it_was_left_alone_for_five_minutes(
     conditions, doors, clock
 ):
     doors.shut = ["公积金中心"]
-    first = await conditions.departments(doors.ask)
+    first = await conditions.departments()
     clock.advance(timedelta(minutes=5))
-    found = await conditions.departments(doors.ask)
+    found = await conditions.departments()
     doors.shut = []
-    await conditions.departments(doors.ask)
+    await conditions.departments()
     doors.shut = ["公积金中心"]
-    again = await conditions.departments(doors.ask)
+    again = await conditions.departments()
 
     assert (first, again) == ([], [])
     assert [(each.subject, each.account) for each in found] == [("公积金中心", None)]

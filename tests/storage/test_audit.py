@@ -89,6 +89,17 @@ async def test_what_is_written_after_a_deletion_does_not_cover_it_up(mongo, audi
     assert (await _verify(audit)).broken_at == 5
 
 
+async def test_what_somebody_spoilt_at_the_end_stops_nobody_from_writing(mongo, audit):
+    await _fill(audit, 2)
+    await mongo["audit"].insert_one({"_id": "zzz", "at": "never"})
+    await mongo["audit"].update_one({"_id": 2}, {"$set": {"at": "now"}, "$unset": {"hash": ""}})
+
+    entry = await audit.record(ANNA, "signin", "session")
+
+    assert entry.seq == 3
+    assert (await _verify(audit)).broken_at == 2
+
+
 async def test_a_head_that_was_forged_or_taken_away_is_found(mongo, audit):
     await _fill(audit, 3)
     await mongo["audit"].delete_one({"_id": 3})

@@ -12,11 +12,12 @@ from domain.ids import AccountId
 from domain.template_form import TemplateForm
 from tests.support.console import Console
 from tests.support.console_broadcasts import SAMPLES as BROADCASTS
+from tests.support.console_compose import SAMPLES as COMPOSE
 from tests.support.console_people import SAMPLES as PEOPLE
 from web.admin.table import ConsoleRoute
 
 Sample = Callable[[Console], Awaitable[tuple[str, ...]]]
-SAMPLES: dict[str, Sample] = {**BROADCASTS, **PEOPLE}
+SAMPLES: dict[str, Sample] = {**BROADCASTS, **COMPOSE, **PEOPLE}
 
 
 async def an_operator(console: Console) -> tuple[str, ...]:

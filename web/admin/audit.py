@@ -19,6 +19,7 @@ from domain.clock import BEIJING, in_beijing
 from domain.errors import InvalidInput
 from domain.ids import AccountId, OpenId
 from push.audit_rows import COLUMNS, cells, ticket, walk_of
+from web.admin.audit_words import choices, described
 from web.admin.base import AdminPage
 from web.admin.forms import BeijingTime, FormRefused
 from web.admin.table import route
@@ -37,17 +38,6 @@ OUTCOME_WORDS = {
     "done": mark("已完成"),
     "refused": mark("被拒绝"),
     "failed": mark("失败"),
-}
-
-
-ACTIONS = {
-    "subscriber.view": mark("查看关注者"),
-    "subscriber.unmask": mark("查看明文"),
-    "subscriber.history": mark("命令行查看通知记录"),
-    "subscriber.export": mark("命令行导出关注者"),
-    "audit.export": mark("导出审计记录"),
-    "audit.check": mark("核验审计链"),
-    "audit.cut": mark("清理到期审计记录"),
 }
 
 
@@ -129,7 +119,8 @@ class AuditPage(AdminPage):
             "exactly": lambda entry: in_beijing(entry.at).isoformat(" ", "milliseconds")[:-6],
             "accounts": accounts,
             "outcomes": {name: self.say(text) for name, text in OUTCOME_WORDS.items()},
-            "actions": {name: self.say(text) for name, text in ACTIONS.items()},
+            "actions": choices(self.say),
+            "described": lambda entry: described(entry.action, self.say),
         }
 
     def typed(self) -> dict[str, str | list[str]]:

@@ -270,7 +270,15 @@ class ComposePage(_ComposePage):
 
     async def _refuse(self, raw: Raw, errors: Mapping[str, str]) -> None:
         self.set_status(422)
-        await self._show(raw, errors={name: self.say(text) for name, text in errors.items()})
+        labels = {
+            each.field: each.label
+            for each in view.blanks(self.account, self._read(raw).order, self.say)
+        }
+        said = {
+            name: f"{labels[name]}：{text}" if name in labels else self.say(text)
+            for name, text in errors.items()
+        }
+        await self._show(raw, errors=said)
 
     async def _show(
         self, raw: Raw, *, errors: Mapping[str, str] | None = None, looked: bool = False

@@ -14,6 +14,7 @@ from web.admin import (
     audit,
     broadcast_routes,
     compose,
+    dashboard,
     home,
     me,
     menu,
@@ -29,6 +30,7 @@ from web.admin.table import ConsoleRoute
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     sign_in.routes,
     home.routes,
+    dashboard.routes,
     broadcast_routes.routes,
     compose.routes,
     me.routes,

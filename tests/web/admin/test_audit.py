@@ -75,7 +75,7 @@ async def test_the_export_carries_out_no_formula_and_is_an_entry_itself(auditor:
     assert len(rows) == 3
     assert rows[2][3] == "'=cmd|' /C calc'!A0"
     assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r" and cell]
-    assert "导出审计记录" in (await auditor.get("/admin/audit?action=audit.export")).text
+    assert "审计记录 · 导出" in (await auditor.get("/admin/audit?action=audit.export")).text
 
 
 async def test_the_check_goes_on_from_answer_to_answer_and_names_what_is_broken(
