@@ -126,7 +126,11 @@ def audience_words(audience: Audience, catalogue: Catalogue) -> Mapping[str, str
         )
         words["topics"] = "、".join(titles)
     if audience.regions:
-        words["regions"] = "、".join(audience.regions)
+        names = (
+            f"{region.name}（{code}）" if (region := catalogue.regions.get(code)) else code
+            for code in audience.regions
+        )
+        words["regions"] = "、".join(names)
     if audience.tags:
         words["tags"] = "、".join(audience.tags)
     if audience.openids:

@@ -3,15 +3,19 @@
 from typing import Any
 
 from domain.authors import name_of
-from domain.broadcast import BroadcastState
+from domain.broadcast import Broadcast, BroadcastState
 from domain.errors import NotFound, TooSlow
 from domain.ids import BroadcastId
+from domain.personal import Known, values_of
 from push.approvals import standing_of, why_not
+from push.broadcasts import order_of
 from push.dead import OVER
 from push.differences import lines_of
 from push.live import Progress
+from web.admin import compose_view
 from web.admin.base import AdminPage
 from web.admin.broadcast_words import FATES, FIELDS, PARTS, REVIEWS
+from web.admin.compose_words import DATA
 from web.admin.table import route
 
 ONE = r"/admin/a/{account}/broadcasts/(bc_[A-Za-z0-9_]{1,61})"
@@ -47,6 +51,27 @@ class BroadcastPart(AdminPage):
             "review_words": REVIEWS,
         }
 
+    def content(self, broadcast: Broadcast) -> dict[str, Any]:
+        """Return everything a broadcast says, and the card as an ordinary citizen sees it."""
+        order = order_of(broadcast)
+        blanks = compose_view.blanks(self.account, order, self.say)
+        return {
+            "lines": lines_of(broadcast, self.ctx.catalogue),
+            "named": self.named,
+            "rows": compose_view.rows(blanks, values_of(Known(), {})),
+            "template_title": compose_view.template_title(order.template, self.say),
+            "has_url": bool(order.url),
+            "reader": None,
+        }
+
+    def named(self, name: str, part: str) -> str:
+        """Return what a field, or a part of one, is called."""
+        field = self.say(FIELDS[name])
+        if not part:
+            return field
+        words = PARTS if name == "audience" else DATA
+        return f"{field} · {self.say(words[part]) if part in words else part}"
+
     @staticmethod
     def is_moving(progress: Progress) -> bool:
         """Whether its numbers may still change: it waits, is sent, or people are written off."""
@@ -65,9 +90,7 @@ class BroadcastPage(BroadcastPart):
             "admin/broadcast.html",
             **await self.about(progress),
             occurrences=occurrences,
-            lines=lines_of(broadcast, self.ctx.catalogue),
-            fields=FIELDS,
-            parts=PARTS,
+            **self.content(broadcast),
         )
 
 

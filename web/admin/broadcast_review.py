@@ -10,9 +10,8 @@ from domain.errors import NotFound
 from domain.ids import BroadcastId
 from domain.review import Review, Revision
 from push.approvals import LONGEST
-from push.differences import differences, lines_of
+from push.differences import differences
 from web.admin.broadcast_page import ONE, BroadcastPart
-from web.admin.broadcast_words import FIELDS, PARTS
 from web.admin.forms import FormRefused
 from web.admin.table import route
 from web.admin.words import mark
@@ -63,9 +62,7 @@ class Reviewing(BroadcastPart):
             revisions=revisions,
             base=base,
             changes=changes,
-            lines=lines_of(progress.broadcast, self.ctx.catalogue),
-            fields=FIELDS,
-            parts=PARTS,
+            **self.content(progress.broadcast),
         )
 
     def _base(self, revisions: Sequence[Revision], records: Sequence[Review]) -> Revision | None:
@@ -155,9 +152,7 @@ class RevisionPage(BroadcastPart):
             "admin/broadcast_revision.html",
             broadcast=progress.broadcast,
             revision=found,
-            lines=lines_of(found.broadcast, self.ctx.catalogue),
-            fields=FIELDS,
-            parts=PARTS,
+            **self.content(found.broadcast),
             who=name_of,
             say=self.say,
         )
