@@ -43,6 +43,7 @@ document.addEventListener("submit", (event) => {
   }
   if (form.method === "post" && !form.hasAttribute("hx-post")) {
     form.dataset.sent = "1";
+    setTimeout(() => delete form.dataset.sent, 3000); // a download leaves the page where it is
   }
 });
 

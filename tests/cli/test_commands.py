@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -129,7 +130,7 @@ async def test_an_api_key_is_printed_once_and_works(command, mongo):
         "apikey", "create", "--account", "city", "--name", "水务", "--scopes", scopes
     )
 
-    key = await MongoApiKeys(mongo).find(done.out.strip())
+    key = await MongoApiKeys(mongo).find(done.out.strip(), now=datetime.now(UTC))
     assert done.code == 0
     assert key is not None
     assert (key.account, key.name, sorted(key.scopes)) == ("city", "水务", scopes.split(","))

@@ -35,6 +35,7 @@ from web.admin.words import mark
 from web.base import Page, say_of
 from web.remote import remote_of
 
+HOME = "/admin/"
 SIGN_IN = "/admin/sign-in"
 MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is named as such
 CSRF_FIELD = "_csrf"
@@ -132,7 +133,7 @@ class AdminPage(Page):
         if self.request.method != "GET" or self.is_htmx:
             raise NotAllowed(_SIGNED_OUT)
         here = self.request.uri or ""
-        more = "?" + urlencode({"next": here}) if self.request.path != "/admin/" else ""
+        more = "?" + urlencode({"next": here}) if self.request.path != HOME else ""
         self.redirect(SIGN_IN + more)
 
     async def begin_session(self, operator: OperatorAccount) -> None:

@@ -46,11 +46,11 @@ def navigation(page: "AdminPage") -> Navigation:
         accounts=tuple(
             Entry(
                 label=page.ctx.accounts[account].name or account,
-                address=first_address(page, account) or "",
+                address=address,
                 is_here=account == here,
             )
             for account in visible
-            if first_address(page, account)
+            if (address := _same_part(page, account) or first_address(page, account))
         ),
     )
 
@@ -66,6 +66,24 @@ def first_address(page: "AdminPage", account: AccountId | None) -> str | None:
         if fits and rights.intersection(route.needs("GET") or ()):
             return page.address(route.name, account=account)
     return None
+
+
+def _same_part(page: "AdminPage", account: AccountId) -> str | None:
+    """Return the part of the console one is in, in another account; None if it is not theirs."""
+    path = page.request.path
+    parts = [
+        (page.address(route.name, account=page.account_id), route)
+        for route in page.console_routes.values()
+        if route.nav and route.is_of_account and page.is_below_account
+    ]
+    inside = [(address, route) for address, route in parts if path.startswith(address)]
+    _, here = max(inside, key=lambda part: len(part[0]), default=("", None))
+    if here is None or page.visitor is None:
+        return None
+    rights = rights_of(page.visitor.grants, account)
+    if not rights.intersection(here.needs("GET") or ()):
+        return None
+    return page.address(here.name, account=account)
 
 
 def _entries(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tornado.routing import URLSpec
-from tornado.web import url
+from tornado.web import RedirectHandler, url
 
 from web.admin import (
     audit,
@@ -24,7 +24,7 @@ from web.admin import (
     templates,
     topics,
 )
-from web.admin.base import AdminNotFound
+from web.admin.base import HOME, AdminNotFound
 from web.admin.table import ConsoleRoute
 
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
@@ -59,9 +59,10 @@ ROUTES = _joined()
 def specs() -> list[URLSpec]:
     """Return Tornado's routes, with the page for everything else below /admin/ at the end."""
     missing = ConsoleRoute(
-        pattern=r"/admin(?:/.*)?", page=AdminNotFound, name="nowhere", get=None, post=None, nav=None
+        pattern=r"/admin/.*", page=AdminNotFound, name="nowhere", get=None, post=None, nav=None
     )
     return [
         *(one.spec() for one in ROUTES.values()),
+        url(r"/admin", RedirectHandler, {"url": HOME, "permanent": False}),
         url(missing.pattern, AdminNotFound, {"route": missing}),
     ]

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from yarl import URL
 
+from domain.ids import AccountId
 from runtime.context import open_context
 from tests.support.console import Console, open_console
 from tests.support.web import serving
@@ -123,3 +124,33 @@ async def test_only_listed_files_of_npm_are_served_and_they_may_be_kept(console:
     assert listed.status == 200
     assert "immutable" in listed.headers["Cache-Control"]
     assert (unlisted.status, above.status) == (404, 404)
+
+
+async def test_the_navigation_shows_what_a_role_may_open_and_no_other_account(console: Console):
+    desk, auditor = await console.as_(("desk",), "plain"), await console.as_(("auditor",))
+
+    page = (await desk.get("/admin/a/plain/subscribers")).text
+    audit = (await auditor.get("/admin/audit")).text
+
+    assert 'href="/admin/a/plain/subscribers" aria-current="page"' in page
+    assert ("/admin/audit" in page, "/admin/a/city" in page, "测试city" in page) == (False,) * 3
+    assert 'href="/admin/audit" aria-current="page"' in audit
+    assert "/subscribers" not in audit
+
+
+async def test_switching_the_account_stays_in_the_same_part_where_one_may(console: Console):
+    grants = {"city": {"desk"}, "plain": {"desk"}, "both": {"editor"}}
+    held = {AccountId(name): frozenset(roles) for name, roles in grants.items()}
+    operator = await console.operator_with(held)
+
+    page = (await (await console.signed_in(operator)).get("/admin/a/city/subscribers")).text
+
+    assert 'href="/admin/a/plain/subscribers"' in page
+    assert 'href="/admin/a/both/subscribers"' not in page
+    assert 'href="/admin/a/both/' in page
+
+
+async def test_the_console_is_found_without_the_slash(console: Console):
+    answer = await (await console.nobody()).get("/admin")
+
+    assert (answer.status, answer.location) == (302, "/admin/")
