@@ -44,7 +44,7 @@ COMMANDS = {
     "routes": Place("cli.routes:routes", "Show the conversation's routes and the HTTP routes."),
     "doctor": Place(
         "cli.doctor:doctor",
-        "Check settings, MongoDB, Redis, each account's token and the clock; exit 1 on a failure.",
+        "Check settings, MongoDB, Redis, calendars, each account with WeChat; exit 1 on a failure.",
     ),
     "menu": Place("cli.menu:menu", "The account's menu 自定义菜单."),
     "admin": Place("cli.accounts:admin", "Operators of the console 工作人员."),

@@ -52,7 +52,7 @@ async def whole_pages(console: Console) -> AsyncIterator[tuple[str, Client]]:
 
 async def complaints(page: Page, address: str) -> list[str]:
     """Open a page and return what is wrong with it."""
-    await page.goto(address)
+    await page.goto(address, wait_until="domcontentloaded")
     found = list(await page.evaluate(RUN))
     if await page.evaluate("document.documentElement.scrollWidth") > 360:
         found += [f"wider than 360 px: {one}" for one in await page.evaluate(WIDE)]

@@ -19,9 +19,10 @@ COMPUTED = "1337"  # 7 × 191: what a template would make of it
 HOSTILE = {
     "script": "<script>wz()</script><img src=x onerror=wz()>\"' onmouseover=wz() x=' javascript:1",
     "template": "{{7*191}}${7*191}#{7*191}{% print 7*191 %}<%= 7*191 %>",
-    "queries": '\' OR 1=1; DROP TABLE x; -- {"$gt": ""} $where: \'sleep(9)\' ../../etc/passwd %00',
-    "formula": "=cmd|' /C calc'!A0\t+1@x",
-    "unicode": "🧨👩‍👩‍👧‍👦\u202e文档\u202c\u2067א\u2069\u0000\ufeff𠮷e\u0301",
+    "odd": (  # a formula, queries, paths, faces, and marks that turn the direction of writing
+        "=cmd|' /C calc'!A0 ' OR 1=1; DROP TABLE x; -- {\"$gt\": \"\"} $where: 'sleep(9)' "
+        "../../etc/passwd %00 🧨👩‍👩‍👧‍👦\u202e文档\u202c\u2067א\u2069\u0000\ufeff𠮷e\u0301"
+    ),
     "huge": "A" * 1_000_000,
     "number": "99999999999999999999999999999999e999",
 }
@@ -92,7 +93,7 @@ async def test_every_form_bears_hostile_input(console: Console):
             contents.append(filled(form, text, choices=True))
         elif kind == "huge":  # one at a time, or the body as a whole is refused
             typed = [field.name for field in form.fields if field.is_typed]
-            contents = [filled(form, text, only=name) for name in typed[:4]]
+            contents = [filled(form, text, only=name) for name in typed[:2]]
         answers = []
         for content in contents:
             client = await console.signed_in(operator)  # this form may end its session
