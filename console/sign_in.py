@@ -42,8 +42,14 @@ class SignIn:
             operator.id, now=now, expires_at=now + self._absolute, remote=remote, agent=agent
         )
 
-    async def find(self, token: str) -> tuple[Session, OperatorAccount] | None:
-        """Return whose token it is; None when the session is over or the operator disabled."""
+    async def find(
+        self, token: str, *, by_hand: bool = True
+    ) -> tuple[Session, OperatorAccount] | None:
+        """Return whose token it is; None when the session is over or the operator disabled.
+
+        What a page asks by itself, again and again, is nothing that somebody does (`by_hand`): a
+        page left open must not keep its session alive.
+        """
         session = await self._sessions.find(token)
         now = self._clock.now()
         if session is None or now >= session.expires_at or now - session.seen_at > self._idle:
@@ -51,7 +57,7 @@ class SignIn:
         operator = await self._operators.find(session.operator_id)
         if operator is None:
             return None
-        if now - session.seen_at >= NOTED_EVERY:
+        if by_hand and now - session.seen_at >= NOTED_EVERY:
             await self._sessions.seen(session.id, now=now)
         return session, operator
 

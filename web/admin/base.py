@@ -49,6 +49,7 @@ class AdminPage(Page):
 
     max_body = MAX_FORM
     is_public: ClassVar[bool] = False
+    asks_by_itself: ClassVar[bool] = False  # asked by an open page again and again, by nobody
     again: Callable[..., Awaitable[None]] | None = None  # again(refused, *path arguments)
     route: ConsoleRoute
     session: Session | None = None
@@ -119,7 +120,8 @@ class AdminPage(Page):
 
     async def _recognise(self) -> None:
         token = cookies.read(self, cookies.SESSION)
-        found = await self.ctx.sign_in.find(token) if token else None
+        by_hand = not self.asks_by_itself
+        found = await self.ctx.sign_in.find(token, by_hand=by_hand) if token else None
         if found is not None:
             self.session, self.operator = found
             self.visitor = self.operator

@@ -23,7 +23,7 @@ FLUSH_SECONDS = 10.0  # a browser that takes nothing for so long is gone
 class BroadcastLive(BroadcastPart):
     """The stream of one broadcast."""
 
-    is_polled = True  # no line in the access log for each
+    is_polled = asks_by_itself = True  # no line in the access log for each
 
     def initialize(self, route: ConsoleRoute) -> None:
         super().initialize(route)
@@ -83,7 +83,7 @@ class BroadcastLive(BroadcastPart):
 class BroadcastProgress(BroadcastPart):
     """The same numbers once, for pages without a stream; a new state reloads the page."""
 
-    is_polled = True
+    is_polled = asks_by_itself = True
 
     async def get(self, broadcast_id: str) -> None:
         data = await self.about(await self.look(broadcast_id))

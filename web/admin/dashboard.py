@@ -101,6 +101,8 @@ class DashboardPage(AdminPage):
 class NumbersPart(AdminPage):
     """The numbers at the top, asked for again every twenty seconds."""
 
+    is_polled = asks_by_itself = True
+
     async def get(self) -> None:
         today = await self.ctx.dashboards.today(self.account_id)
         self.fragment("admin/_dashboard_numbers.html", **numbers_of(self, today))

@@ -154,6 +154,18 @@ async def test_a_department_that_is_left_alone_is_shown_to_those_who_may_see(
     assert "住房公积金" not in (await editor.get(HOME)).text
 
 
+async def test_a_page_left_open_does_not_keep_its_session_alive(console: Console, clock):
+    editor = await console.as_(("editor",))
+    assert (await editor.get(HOME)).status == 200
+    polled = []
+    for _ in range(4):
+        clock.advance(timedelta(minutes=9))
+        polled.append((await editor.get(HOME + "dashboard/numbers", htmx=True)).status)
+
+    assert polled == [200, 200, 200, 403]
+    assert (await editor.get(HOME)).location.startswith("/admin/sign-in")
+
+
 async def test_an_incident_is_unread_until_somebody_of_its_account_knows(console: Console):
     incident = await seen(console, subject=SCRIPT)
     editor = await console.as_(("editor",), name="王芳")
