@@ -13,8 +13,8 @@ from domain.errors import InvalidInput
 from domain.spreadsheet import harmless
 
 COLUMNS = (
-    "序号", "时间", "人员", "姓名", "来源地址", "操作", "对象", "账号", "操作前", "操作后", "结果",
-    "哈希",
+    "序号", "时间", "操作人", "姓名", "来源地址", "操作", "对象", "账号", "操作前", "操作后",
+    "结果", "哈希",
 )  # fmt: skip
 
 

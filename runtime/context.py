@@ -232,7 +232,6 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
         notices = Notices(
             stores.broadcasts, fanout, audiences, stores.fields, accounts, catalogue, clock
         )
-        audit = Audit(stores.audit, clock)
         watch = Watch(clock)
         maintenance = MaintenanceDesk(stores.maintenance, clock)
         watch.notice_for = maintenance.notice_for
