@@ -69,12 +69,13 @@ class _ComposePage(AdminPage):
 
     async def _message(self, raw: Raw, order: BroadcastOrder) -> dict[str, Any]:
         """Return what the phone, the fields and the schedule show."""
-        blanks = view.blanks(self.account, order, self.say)
+        title, labels = await self._words_of(order.template)
+        blanks = view.blanks(self.account, order, self.say, labels)
         reader, values = await self._reader(raw, blanks)
         return {
             "blanks": blanks,
             "rows": view.rows(blanks, values),
-            "template_title": view.template_title(order.template, self.say),
+            "template_title": title or view.template_title(order.template, self.say),
             "has_url": bool(order.url),
             "reader": reader,
             "times": view.times_of(
@@ -84,6 +85,16 @@ class _ComposePage(AdminPage):
                 self.ctx.settings.push.quiet_hours,
             ),
         }
+
+    async def _words_of(self, template: str) -> tuple[str, Mapping[str, str]]:
+        """Return the title and labels of the platform's template, if it was ever looked at."""
+        own = self.account.templates.get(template)
+        other = self.account.subscription_templates.get(template)
+        settings, channel = (own, "template") if own else (other, "subscription")
+        if settings is None:
+            return "", {}
+        seen = await self.ctx.template_watch.form(self.account_id, channel, settings.id)
+        return (seen[-1].form.title, dict(seen[-1].form.fields)) if seen else ("", {})
 
     async def _reader(
         self, raw: Raw, blanks: Sequence[view.Blank]
@@ -270,10 +281,10 @@ class ComposePage(_ComposePage):
 
     async def _refuse(self, raw: Raw, errors: Mapping[str, str]) -> None:
         self.set_status(422)
-        labels = {
-            each.field: each.label
-            for each in view.blanks(self.account, self._read(raw).order, self.say)
-        }
+        order = self._read(raw).order
+        _, words = await self._words_of(order.template)
+        blanks = view.blanks(self.account, order, self.say, words)
+        labels = {each.field: each.label for each in blanks}
         said = {
             name: f"{labels[name]}：{text}" if name in labels else self.say(text)
             for name, text in errors.items()

@@ -83,8 +83,16 @@ def data_names(account: AccountSettings, template: str) -> list[str]:
     return list(dict.fromkeys(name for one in both if one for name in one.fields.values()))
 
 
-def blanks(account: AccountSettings, order: BroadcastOrder, say: Say) -> list[Blank]:
-    """Return the template's fields as they stand, each checked by the engine's own rules."""
+def blanks(
+    account: AccountSettings,
+    order: BroadcastOrder,
+    say: Say,
+    labels: Mapping[str, str] | None = None,
+) -> list[Blank]:
+    """Return the template's fields as they stand, each checked by the engine's own rules.
+
+    `labels` are what the platform's template calls its keys, as far as it was looked at.
+    """
     keys: dict[str, str] = {}
     for one in (account.templates, account.subscription_templates):
         settings = one.get(order.template)
@@ -100,7 +108,7 @@ def blanks(account: AccountSettings, order: BroadcastOrder, say: Say) -> list[Bl
                 number=number,
                 key=key,
                 name=name,
-                label=say(DATA[name]) if name in DATA else name,
+                label=(labels or {}).get(key) or (say(DATA[name]) if name in DATA else name),
                 kind=kind,
                 value=value,
                 problem=(problem_with(key, text) or "") if value else "",

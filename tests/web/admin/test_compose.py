@@ -9,6 +9,7 @@ import pytest
 from config.settings import AccountSettings
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from domain.people import Subscriber, Subscription
+from domain.template_form import TemplateForm
 from storage.mongo.keys import Marks
 from storage.mongo.papers import subscriber_fields
 from tests.support.console import Answer, Client, Console
@@ -333,3 +334,19 @@ async def test_whoever_got_an_earlier_broadcast_can_be_left_out(console: Console
 
     second = next(each for each in await kept(console) if each.title == "第二次")
     assert second.audience.rule is not None
+
+
+async def test_fields_are_called_what_the_platforms_template_calls_them(
+    console: Console, editor: Client
+):
+    settings = console.ctx.accounts[CITY].templates["outage_notice"]
+    form = TemplateForm(
+        channel="template", id=settings.id, title="停水提醒", fields=(("thing1", "停水地点"),)
+    )
+    await console.ctx.stores.template_forms.add(CITY, form, after=0, at=console.ctx.clock.now())
+
+    page = await editor.get(NEW)
+
+    assert "停水地点" in page.text
+    assert "影响区域" not in page.text
+    assert "停水提醒" in page.text
