@@ -24,6 +24,7 @@ from push.plans import begin_at
 from push.ports import People
 from push.quota import Day, Quotas
 from push.recurrences import recurrence
+from push.template_watch import TemplateWatch
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.redis.limiter import KEPT_BACK, Limiter
 from storage.redis.scripts import StoreAway
@@ -74,7 +75,9 @@ class Previews:
         *,
         per_second: int,
         quiet_hours: tuple[time, time] | None,
+        templates: TemplateWatch | None = None,
     ) -> None:
+        self._templates = templates
         self._store = store
         self._people = people
         self._quotas = quotas
@@ -112,8 +115,22 @@ class Previews:
             left=left,
             starts_at=ahead.starts,
             ends_at=ahead.ends,
-            cautions=_cautions(order, audience, left, ahead, alike),
+            cautions=(
+                *_cautions(order, audience, left, ahead, alike),
+                *await self._template_cautions(order, content),
+            ),
         )
+
+    async def _template_cautions(
+        self, order: BroadcastOrder, content: Content
+    ) -> tuple[Caution, ...]:
+        """Tell of templates that the platform changed or no longer has."""
+        if self._templates is None:
+            return ()
+        found = await self._templates.troubles(
+            order.account, order.template, channels=content.channels
+        )
+        return tuple(Caution(code=each.code, message=each.message) for each in found)
 
     async def _forecast(
         self, order: BroadcastOrder, audience: int, day: Day, now: datetime, due: datetime

@@ -7,7 +7,7 @@ would refuse every copy (40037, 47003). A channel that cannot be read keeps what
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -166,14 +166,20 @@ class TemplateWatch:
         return await self._store.find(account, channel, id_)
 
     async def troubles(
-        self, account: AccountId, template: str, *, since: datetime | None = None
+        self,
+        account: AccountId,
+        template: str,
+        *,
+        since: datetime | None = None,
+        channels: Collection[str] = tuple(CHANNELS),
     ) -> list[Trouble]:
-        """Say what speaks against sending with one of our template names.
+        """Say what speaks against sending with one of our template names over these channels.
 
         `since`: when the message was written; a change after it is told too. Nothing is said of a
         channel that was never looked at.
         """
-        return _said(self._accounts[account], await self._known(account), template, since)
+        known = await self._known(account)
+        return _said(self._accounts[account], known, template, since, channels)
 
     async def endangered(self, account: AccountId) -> list[tuple[Broadcast, list[Trouble]]]:
         """Return the planned broadcasts that have troubles, the newest of each state first."""
@@ -203,7 +209,11 @@ class TemplateWatch:
 
 
 def _said(
-    settings: AccountSettings, known: Known, template: str, since: datetime | None
+    settings: AccountSettings,
+    known: Known,
+    template: str,
+    since: datetime | None,
+    channels: Collection[str] = tuple(CHANNELS),
 ) -> list[Trouble]:
     found: list[Trouble] = []
     mapped: tuple[tuple[FormChannel, TemplateSettings | None], ...] = (
@@ -211,7 +221,7 @@ def _said(
         ("subscription", settings.subscription_templates.get(template)),
     )
     for channel, each in mapped:
-        if each is None or known is None or channel in known[0]:
+        if each is None or known is None or channel in known[0] or channel not in channels:
             continue
         found += _troubles(template, channel, each, known[1].get((channel, each.id), ()), since)
     return found

@@ -394,6 +394,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 clock,
                 per_second=settings.push.per_second,
                 quiet_hours=settings.push.quiet_hours,
+                templates=template_watch,
             ),
             template_watch=template_watch,
             topic_numbers=TopicNumbers(

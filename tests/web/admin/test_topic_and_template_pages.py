@@ -70,8 +70,13 @@ async def test_a_change_on_wechat_endangers_what_is_planned(town, town_console: 
 
     await manager.post(TEMPLATES)
 
+    preview = {**order, "idempotency_key": None}
+    address = f"{town.base}/api/v1/broadcasts/preview"
+    async with town.http.post(address, json=preview, headers=headers) as looked:
+        cautions = [each["code"] for each in (await looked.json())["warnings"]]
     page = await manager.get(TEMPLATES)
     one = await manager.get(f"{TEMPLATES}/template/{OUTAGE}")
+    assert "template_misfit" in cautions
     assert "可能发送失败的群发" in page.text
     assert "停水&lt;b&gt;通知&lt;/b&gt;" in page.text
     assert "在内容写好之后有变化" in page.text
