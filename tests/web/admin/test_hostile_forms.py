@@ -15,10 +15,10 @@ from tests.support.html_forms import Field, Form, forms_of, runs
 from web.admin.routes import ROUTES
 
 DAILY = ("editor", "reviewer", "publisher", "desk", "account_manager")
-COMPUTED = "1337"  # 7 × 191: what a template would make of it
+COMPUTED = "426763565"  # what a template would make of the product
 HOSTILE = {
     "script": "<script>wz()</script><img src=x onerror=wz()>\"' onmouseover=wz() x=' javascript:1",
-    "template": "{{7*191}}${7*191}#{7*191}{% print 7*191 %}<%= 7*191 %>",
+    "template": "{{98765*4321}}${98765*4321}#{98765*4321}{% print 98765*4321 %}<%= 98765*4321 %>",
     "odd": (  # a formula, queries, paths, faces, and marks that turn the direction of writing
         "=cmd|' /C calc'!A0 ' OR 1=1; DROP TABLE x; -- {\"$gt\": \"\"} $where: 'sleep(9)' "
         "../../etc/passwd %00 🧨👩‍👩‍👧‍👦\u202e文档\u202c\u2067א\u2069\u0000\ufeff𠮷e\u0301"
