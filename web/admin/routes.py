@@ -11,15 +11,18 @@ from tornado.routing import URLSpec
 from tornado.web import RedirectHandler, url
 
 from web.admin import (
+    api_keys,
     audit,
     broadcast_routes,
     compose,
     dashboard,
+    departments,
     home,
     me,
     menu,
     operators,
     people,
+    settings,
     sign_in,
     templates,
     topics,
@@ -38,6 +41,9 @@ AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     templates.routes,
     people.routes,
     menu.routes,
+    departments.routes,
+    settings.routes,
+    api_keys.routes,
     operators.routes,
     audit.routes,
 )
