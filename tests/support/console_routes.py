@@ -52,6 +52,7 @@ SAMPLES["template"] = a_template
 MADE_UP = (
     "bc_000000000000000000000000",
     "1",
+    "utilities",  # a department, which belongs to no account
     "x",
     "x1",
     "outage.water",

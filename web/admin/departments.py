@@ -150,7 +150,7 @@ class LatencyData(DepartmentBase):
         self.finish(
             orjson.dumps(
                 {
-                    "kind": "line",
+                    "kind": "bar",  # a single minute shows too
                     "title": self.say(_TITLE),
                     "x": [f"{in_beijing(at):%H:%M}" for at in latency.minutes],
                     "series": [
