@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from domain.ids import AccountId
-from push.counters import COUNTERS, sending
+from push.counters import COUNTERS, PushCounters, SendDifferences, sending
 from tests.support.platform import Fault, Platform
 from tests.support.push import CITY, Engine
 
@@ -34,6 +34,22 @@ async def test_every_send_is_counted_with_its_outcome(engine: Engine, platform: 
     assert found("weizheng_push_in_flight", account=CITY) == 0
     assert found("weizheng_push_send_seconds_count", account=CITY) >= 12
     assert found("weizheng_push_limiter_wait_seconds_count", account=CITY) >= 1
+
+
+def test_what_has_become_more_is_told_once_under_the_dashboards_names():
+    account, counters = AccountId("differences"), PushCounters()
+    counters.of(account).accepted = 5
+    differences = SendDifferences(counters)
+    counters.of(account).accepted += 2
+    counters.of(account).refused[43004] += 1
+    counters.of(account).unanswered += 1
+
+    assert sorted(differences.take()) == [
+        (account, "e:43004", 1),
+        (account, "sent", 2),
+        (account, "unanswered", 1),
+    ]
+    assert differences.take() == []
 
 
 def test_a_call_that_ends_without_an_answer_may_have_been_sent():
