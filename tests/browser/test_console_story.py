@@ -47,6 +47,8 @@ async def town(settings: Settings, mongo: object, redis: Redis) -> AsyncIterator
         opened.world.add_openids("city", openids)
         people = [_person(OpenId(openid)) for openid in openids]
         await opened.ctx.stores.database["subscribers"].insert_many(people)
+        # most receipts go astray: each is a callback, and they are not what is looked at here
+        await opened.control("receipts", account="city", lost=0.9)
         yield opened
 
 
