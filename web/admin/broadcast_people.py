@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, urlencode
 
+from tornado.iostream import StreamClosedError
+
 from domain.broadcast import Broadcast
 from domain.clock import in_beijing
 from domain.delivery import Outcome
@@ -87,13 +89,18 @@ class ExportPage(RecipientsPage):
                 "broadcast.export", broadcast_id, after={"kind": kind, "state": state or "all"}
             )
             self._begin(progress.broadcast, kind)
-            if kind == "csv":
-                rows = self._rows(progress.broadcast, state)
-                head = [self.say(each) for each in HEAD]
-                async for part in csv_parts(head, rows):
-                    await self._send(part)
-            else:
-                await self._workbook(progress, state)
+            try:
+                await self._export(progress, kind, state)
+            except StreamClosedError:  # whoever asked has gone; nothing is left to tell
+                return
+
+    async def _export(self, progress: Progress, kind: str, state: Outcome | None) -> None:
+        if kind == "xlsx":
+            await self._workbook(progress, state)
+            return
+        head = [self.say(each) for each in HEAD]
+        async for part in csv_parts(head, self._rows(progress.broadcast, state)):
+            await self._send(part)
 
     def _begin(self, broadcast: Broadcast, kind: str) -> None:
         name = quote(f"{broadcast.title[:40]}-{broadcast.id}.{kind}", safe="")
