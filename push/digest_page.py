@@ -10,6 +10,7 @@ from domain.free_text import mask_numbers
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Content
 from domain.masking import AccountNumber
+from domain.personal import general
 from push.digest_cards import DigestCards, Entry
 
 LABELS = {  # our data names (contract.md 7) as people read them
@@ -101,9 +102,9 @@ class DigestPages:
         names = next((each.fields for each in known if each.id == template_id), {})
         for key, value in values.items():
             name = names.get(key, "")
-            yield LABELS.get(name, ""), _masked(name, value)
+            yield LABELS.get(name, ""), _masked(name, general(value))
         if not values:
-            yield "", mask_numbers(content.text)
+            yield "", mask_numbers(general(content.text))
 
 
 def _masked(name: str, value: str) -> str:

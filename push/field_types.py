@@ -128,7 +128,7 @@ _KINDS: dict[str, FieldKind] = {
     "thing": FieldKind(name="文字", takes="最多 20 个字", example="福田区园岭街道", longest=20),
     "number": FieldKind(name="数字", takes="可带小数点，最多 32 位", example="12.5", longest=32),
     "letter": FieldKind(name="字母", takes="最多 32 个字母", example="ABC", longest=32),
-    "symbol": FieldKind(name="符号", takes="最多 5 个符号", example="★", longest=5),
+    "symbol": FieldKind(name="符号", takes="最多 5 个符号", example="※", longest=5),
     "character_string": FieldKind(
         name="编号",
         takes="最多 32 个数字、字母或符号，不能有汉字",

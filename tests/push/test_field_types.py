@@ -2,7 +2,7 @@
 
 import pytest
 
-from push.field_types import problem_with
+from push.field_types import kind_of, problem_with
 
 GOOD = [
     ("thing1", "字" * 20),
@@ -64,3 +64,14 @@ def test_what_fits_is_taken(key: str, value: str):
 @pytest.mark.parametrize(("key", "value"), BAD)
 def test_what_does_not_fit_is_named(key: str, value: str):
     assert problem_with(key, value)
+
+
+@pytest.mark.parametrize("key", sorted({key for key, _ in GOOD}))
+def test_the_example_and_the_length_that_people_are_told_are_true(key: str):
+    kind = kind_of(key)
+
+    assert problem_with(key, kind.example) is None
+    if kind.longest:
+        assert any(problem_with(key, letter * (kind.longest + 1)) for letter in "字A1%")
+        fits = [letter for letter in "字A1%" if problem_with(key, letter * kind.longest) is None]
+        assert fits or key.startswith("car_number")

@@ -24,8 +24,9 @@ Data = Annotated[
     dict[DataName, Value],
     Field(
         max_length=50,
-        description="模板数据；账号模板没有用到的会被忽略 / template data; what the account's "
-        "template does not map is ignored",
+        description="模板数据；账号模板没有用到的会被忽略；{区域}、{姓名}、{车牌} "
+        "发送时换成每个人自己的（已脱敏） / template data; what the account's template does not "
+        "map is ignored; these placeholders become each reader's own, masked",
     ),
 ]
 Account = Annotated[
