@@ -8,6 +8,7 @@ minute. Nothing here knows operators.
 """
 
 import asyncio
+import base64
 import json
 import logging
 import secrets
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -178,8 +179,8 @@ class OidcProvider:
         headers: dict[str, str] = {}
         ways = known.metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         if "client_secret_basic" in ways:  # RFC 6749 2.3.1: both parts are form-encoded first
-            pair = aiohttp.BasicAuth(quote(self._settings.client_id, ""), quote(secret, ""))
-            headers["Authorization"] = pair.encode()
+            pair = f"{quote_plus(self._settings.client_id)}:{quote_plus(secret)}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         else:
             form |= {"client_id": self._settings.client_id, "client_secret": secret}
         return await self._fetch(
