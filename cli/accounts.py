@@ -6,16 +6,18 @@ from typing import Annotated
 
 import typer
 
-from cli.common import AccountOption, ConfigFile, run, say, settings_of
+from cli.common import AccountOption, ConfigFile, run, say, settings_of, whoever
 from config.settings import Settings
+from console.desk import granted
 from domain.access import EVERYWHERE, ROLES, SCOPES, Grants, Scope
 from domain.clock import SystemClock
 from domain.errors import ConfigError
 from domain.ids import AccountId
 from domain.rights import check_grants
+from push.audit import Audit
 from storage.embedded import open_mongo
 from storage.mongo.api_keys import MongoApiKeys
-from storage.mongo.operators import MongoOperators
+from storage.stores import open_stores
 
 admin = typer.Typer(help="Operators of the console 工作人员.", no_args_is_help=True)
 apikey = typer.Typer(help="Keys for departments' systems 接口密钥.", no_args_is_help=True)
@@ -80,11 +82,12 @@ def create_key(
 
 
 async def _create_admin(settings: Settings, name: str, grants: Grants, password: str) -> None:
-    async with open_mongo(settings) as client:
-        database = client[settings.mongo.database]
-        await database[MongoOperators.collection].create_indexes(list(MongoOperators.indexes))
-        operators = MongoOperators(database)
-        await operators.create(name, grants, password, now=SystemClock().now())
+    clock = SystemClock()
+    async with open_stores(settings, clock) as stores:
+        audit = Audit(stores.audit, clock)
+        async with audit.around(whoever(), "operator.create", "operator:new", remote="cli") as act:
+            made = await stores.operators.create(name, grants, password, now=clock.now())
+            act.after |= {"id": made, "name": name, **granted(grants)}
 
 
 async def _create_key(settings: Settings, account: str, name: str, scopes: list[Scope]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.panel import Panel
 
-from cli import sample_data
+from cli import demo_people, sample_data
 from cli.common import ConfigFile, console, log_restart, run, settings_of, until_stopped
 from config.logging import set_up_logging
 from config.settings import Settings
@@ -63,6 +63,7 @@ async def run_demo(settings: Settings, port: int) -> None:
             async with running(ctx, ALL_ROLES, app, SERVER_OPTIONS) as failed:
                 async with asyncio.timeout(MENU_SECONDS):
                     await ctx.platforms[account].create_menu(ctx.catalogue.menu)
+                await demo_people.load(ctx, account)
                 await sample_data.load(ctx, world, account)
                 _greet(demo)
                 await stopped_or_failed(stopped, failed)
@@ -78,6 +79,8 @@ def demo_settings(settings: Settings, port: int) -> Settings:
             "server": settings.server.model_copy(
                 update={"host": "127.0.0.1", "port": port, "public_url": here}
             ),
+            # so that trying it out takes no phone; a real installation asks for one
+            "console": settings.console.model_copy(update={"second_factor": "optional"}),
             "accounts": tuple(
                 account.model_copy(update={"api_base": here}) for account in settings.accounts
             ),
@@ -95,6 +98,8 @@ def _greet(settings: Settings) -> None:
     here = settings.server.public_url
     lines = [
         f"手机 phone      {here}/sandbox/",
+        f"管理 console    {here}/admin/",
+        *demo_people.lines(),
         f"接口 API        {here}/api/v1/docs",
         f"回调 callback   {here}/wechat/{settings.accounts[0].id}",
         f"健康 health     {here}/readyz · {here}/metrics",

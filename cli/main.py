@@ -47,7 +47,7 @@ COMMANDS = {
         "Check settings, MongoDB, Redis, calendars, each account with WeChat; exit 1 on a failure.",
     ),
     "menu": Place("cli.menu:menu", "The account's menu 自定义菜单."),
-    "admin": Place("cli.accounts:admin", "Operators of the console 工作人员."),
+    "admin": Place("cli.operators:admin", "Operators of the console 工作人员."),
     "apikey": Place("cli.accounts:apikey", "Keys for departments' systems 接口密钥."),
     "subscribers": Place(
         "cli.subscribers:subscribers",
