@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
+from argon2 import PasswordHasher
 from yarl import URL
 
 from domain.access import EVERYWHERE, Grants, OperatorAccount, Role
@@ -16,9 +17,12 @@ from domain.console_session import Session
 from domain.ids import AccountId
 from domain.rights import SEPARATE
 from runtime.context import AppContext
+from storage.mongo.hashing import PasswordHashes
+from storage.mongo.operators import MongoOperators
 from web.admin import cookies
 
 PASSWORD = "correct-horse-battery-1"
+QUICK = PasswordHashes(PasswordHasher(1, 64, 1))  # the real cost would be most of each test
 Form = Mapping[str, str | Sequence[str]]
 
 
@@ -106,7 +110,7 @@ class Console:
 
     async def operator_with(self, grants: Grants, name: str = "") -> OperatorAccount:
         """Create an operator with any grants; their password is `PASSWORD`."""
-        operators = self.ctx.stores.operators
+        operators = MongoOperators(self.ctx.stores.database, QUICK)
         name = name or f"王芳{next(self.numbers)}"
         made = await operators.create(name, grants, PASSWORD, now=self.ctx.clock.now())
         return cast("OperatorAccount", await operators.find(made))

@@ -146,7 +146,7 @@ class AdminPage(Page):
             agent=self.request.headers.get("User-Agent", ""),
         )
         self.session, self.visitor, self.operator = session, operator, operator
-        cookies.write(self, cookies.SESSION, token, until=session.expires_at)
+        cookies.write(self, cookies.SESSION, token)
 
     async def end_session(self) -> None:
         """Sign out."""
