@@ -1,6 +1,6 @@
 """What one process sees of its departments (接口观察): numbers by minute, last errors, breakers.
 
-Counting a question costs about a microsecond and never waits; somebody takes what has gathered
+Counting a question costs some microseconds and never waits; somebody takes what has gathered
 every few seconds. What nobody takes is bounded and forgotten, the oldest first.
 """
 

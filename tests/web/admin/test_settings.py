@@ -27,6 +27,8 @@ async def test_the_page_shows_what_stands_in_the_file_and_no_secret(console, adm
     for secret in (account.app_secret, account.token, account.encoding_aes_key):
         assert secret.get_secret_value() not in page.text
     assert all(check.title in page.text for check in CHECKS)
+    english = await admin.get(f"{SETTINGS}?lang=en")
+    assert all(check.title not in english.text for check in CHECKS)
 
 
 async def test_every_check_answers_in_words_also_without_script(console, admin):
