@@ -1,89 +1,96 @@
 // The console's frame: the menu on a phone, tokens for htmx, questions before what cannot be undone.
 "use strict";
 
-document.documentElement.classList.add("has-script");
+(() => {
+  document.documentElement.classList.add("has-script");
 
-const menuButton = document.querySelector(".console-menu-button");
-const menu = document.getElementById("console-menu");
+  const menuButton = document.querySelector(".console-menu-button");
+  const menu = document.getElementById("console-menu");
 
-function openMenu(isOpen) {
-  menu.classList.toggle("is-open", isOpen);
-  menuButton.setAttribute("aria-expanded", String(isOpen));
-}
+  function openMenu(isOpen) {
+    menu.classList.toggle("is-open", isOpen);
+    menuButton.setAttribute("aria-expanded", String(isOpen));
+  }
 
-if (menuButton && menu) {
-  menuButton.addEventListener("click", () => {
-    const isOpen = menuButton.getAttribute("aria-expanded") !== "true";
-    openMenu(isOpen);
-    if (isOpen) {
-      menu.querySelector("a, summary")?.focus();
+  if (menuButton && menu) {
+    menuButton.addEventListener("click", () => {
+      const isOpen = menuButton.getAttribute("aria-expanded") !== "true";
+      openMenu(isOpen);
+      if (isOpen) {
+        menu.querySelector("a, summary")?.focus();
+      }
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && menuButton.getAttribute("aria-expanded") === "true") {
+        openMenu(false);
+        menuButton.focus();
+      }
+    });
+  }
+
+  // what was refused is read out, and reached with the next press of Tab
+  document.querySelector(".console-errors")?.focus();
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const question = event.submitter?.dataset.confirm || form.dataset.confirm;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      return;
+    }
+    if (form.dataset.sent) {
+      event.preventDefault(); // a second press of the same button
+      return;
+    }
+    if (form.method === "post" && !form.hasAttribute("hx-post")) {
+      form.dataset.sent = "1";
+      setTimeout(() => delete form.dataset.sent, 3000); // a download leaves the page where it is
     }
   });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && menuButton.getAttribute("aria-expanded") === "true") {
-      openMenu(false);
-      menuButton.focus();
+
+  // a page that comes back from the browser's memory can be sent again
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) {
+      delete form.dataset.sent;
     }
   });
-}
 
-// what was refused is read out, and reached with the next press of Tab
-document.querySelector(".console-errors")?.focus();
+  const WORDS =
+    document.documentElement.lang === "en"
+      ? { failed: "Not done; reload the page and try again.", away: "The server was not reached; check the network." }
+      : { failed: "没有完成，请刷新页面后重试。", away: "没有连上服务器，请检查网络后重试。" };
 
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  const question = event.submitter?.dataset.confirm || form.dataset.confirm;
-  if (question && !window.confirm(question)) {
-    event.preventDefault();
-    return;
+  function say(text) {
+    const notice = document.getElementById("console-notice");
+    if (notice) {
+      notice.replaceChildren();
+      const alert = document.createElement("div");
+      alert.className = "alert alert-danger";
+      alert.textContent = text;
+      notice.append(alert);
+    }
   }
-  if (form.dataset.sent) {
-    event.preventDefault(); // a second press of the same button
-    return;
-  }
-  if (form.method === "post" && !form.hasAttribute("hx-post")) {
-    form.dataset.sent = "1";
-    setTimeout(() => delete form.dataset.sent, 3000); // a download leaves the page where it is
-  }
-});
 
-// a page that comes back from the browser's memory can be sent again
-window.addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-  }
-});
+  document.addEventListener("htmx:configRequest", (event) => {
+    const token = document.querySelector('meta[name="csrf-token"]');
+    if (token) {
+      event.detail.headers["X-CSRF-Token"] = token.content;
+    }
+  });
 
-function say(text) {
-  const notice = document.getElementById("console-notice");
-  if (notice) {
-    notice.replaceChildren();
-    const alert = document.createElement("div");
-    alert.className = "alert alert-danger";
-    alert.textContent = text;
-    notice.append(alert);
-  }
-}
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status === 422) {
+      event.detail.shouldSwap = true; // a form with sentences beside its fields
+      event.detail.isError = false;
+    }
+  });
 
-document.addEventListener("htmx:configRequest", (event) => {
-  const token = document.querySelector('meta[name="csrf-token"]');
-  if (token) {
-    event.detail.headers["X-CSRF-Token"] = token.content;
-  }
-});
+  document.addEventListener("htmx:responseError", (event) => {
+    const parsed = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    say(parsed.querySelector('[role="alert"]')?.textContent.trim() || WORDS.failed);
+  });
 
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status === 422) {
-    event.detail.shouldSwap = true; // a form with sentences beside its fields
-    event.detail.isError = false;
-  }
-});
-
-document.addEventListener("htmx:responseError", (event) => {
-  const parsed = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
-  say(parsed.querySelector('[role="alert"]')?.textContent.trim() || "没有完成，请刷新页面后重试。");
-});
-
-document.addEventListener("htmx:sendError", () => {
-  say("没有连上服务器，请检查网络后重试。");
-});
+  document.addEventListener("htmx:sendError", () => {
+    say(WORDS.away);
+  });
+})();
