@@ -29,10 +29,10 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from domain.audit import GENESIS, Anchor, AuditUnavailable, Draft, Entry, Wanted
 
 Document = dict[str, Any]
-PATIENCE_SECONDS = 3.0  # for one append, the waiting for others included
+PATIENCE_SECONDS = 5.0  # for one append, the waiting for others included
 ATTEMPTS = 60
 SEGMENT = 100  # entries that leave together
-SEARCH_SECONDS = 2.0
+SEARCH_SECONDS = 5.0
 _NUMBERED = {"_id": {"$gte": 0}}  # whatever else somebody may have put there is no entry
 
 
