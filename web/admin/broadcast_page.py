@@ -36,6 +36,7 @@ class BroadcastPart(AdminPage):
         """Return what the progress and the actions of a broadcast are drawn from."""
         broadcast = progress.broadcast
         records = await self.ctx.approvals.records(broadcast.id)
+        waits = broadcast.started_at is None and broadcast.state not in OVER
         dead = [] if broadcast.started_at is None else await self.ctx.dead.list_of(broadcast.id)
         return {
             "broadcast": broadcast,
@@ -43,6 +44,7 @@ class BroadcastPart(AdminPage):
             "records": records,
             "standing": standing_of(broadcast, records),
             "dead": dead,
+            "troubles": await self.ctx.template_watch.troubles_of(broadcast) if waits else [],
             "is_own": why_not(broadcast, self.operator.author) is not None,
             "is_moving": self.is_moving(progress),
             "who": name_of,

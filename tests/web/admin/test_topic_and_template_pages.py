@@ -64,6 +64,7 @@ async def test_a_change_on_wechat_endangers_what_is_planned(town, town_console: 
     }  # fmt: skip
     async with town.http.post(f"{town.base}/api/v1/broadcasts", json=order, headers=headers) as got:
         assert got.status == 201, await got.text()
+        planned = (await got.json())["id"]
     content = "影响区域:{{thing1.DATA}}\n联系电话:{{phone_number9.DATA}}"
     town.world.accounts["city"].templates[OUTAGE] = Template.of(OUTAGE, "新<i>标题", content)
     town.world.accounts["city"].templates.pop("city-case_notice")
@@ -74,9 +75,11 @@ async def test_a_change_on_wechat_endangers_what_is_planned(town, town_console: 
     address = f"{town.base}/api/v1/broadcasts/preview"
     async with town.http.post(address, json=preview, headers=headers) as looked:
         cautions = [each["code"] for each in (await looked.json())["warnings"]]
+    own = await manager.get(f"/admin/a/city/broadcasts/{planned}")
     page = await manager.get(TEMPLATES)
     one = await manager.get(f"{TEMPLATES}/template/{OUTAGE}")
     assert "template_misfit" in cautions
+    assert "微信上的模板有变化，发送可能失败" in own.text
     assert "可能发送失败的群发" in page.text
     assert "停水&lt;b&gt;通知&lt;/b&gt;" in page.text
     assert "在内容写好之后有变化" in page.text
