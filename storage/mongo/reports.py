@@ -33,6 +33,7 @@ from storage.mongo.deliveries import MongoDeliveries
 
 Document = dict[str, Any]
 SLICE = 20_000  # outcomes read at once: about a tenth of a second
+GLANCE = 5_000  # outcomes of a state that a page reads for its reasons while it is sent
 MILLISECONDS = 20_000
 UNREACHED: tuple[Outcome, ...] = ("failed", "skipped")
 
