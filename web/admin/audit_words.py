@@ -64,6 +64,7 @@ ACTS = {
     "reject": mark("退回"),
     "rename": mark("改名"),
     "replace": mark("更换"),
+    "replay": mark("重新安排"),
     "resend": mark("补发"),
     "reset": mark("重置"),
     "resume": mark("继续"),

@@ -86,7 +86,9 @@ class ExportPage(RecipientsPage):
             raise TooOften(self.say(_BUSY))
         async with _running:
             await self.note(
-                "broadcast.export", broadcast_id, after={"kind": kind, "state": state or "all"}
+                "broadcast.export",
+                f"broadcast:{broadcast_id}",
+                after={"kind": kind, "state": state or "all"},
             )
             self._begin(progress.broadcast, kind)
             try:

@@ -1,12 +1,13 @@
 """Review (审核): what changed since an earlier revision, what was said, and the decision."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from domain.authors import name_of
-from domain.errors import NotFound
+from domain.errors import NotAllowed, NotFound, StateError
 from domain.ids import BroadcastId
 from domain.review import Review, Revision
 from push.approvals import LONGEST
@@ -45,6 +46,15 @@ class Reviewing(BroadcastPart):
 
     async def again(self, refused: FormRefused, broadcast_id: str) -> None:
         await self._show(broadcast_id, refused)
+
+    @asynccontextmanager
+    async def noting_refusals(self, action: str, broadcast_id: str) -> AsyncIterator[None]:
+        """Leave in the audit log that somebody tried what they may not, or too late."""
+        try:
+            yield
+        except (NotAllowed, StateError):
+            await self.note(action, f"broadcast:{broadcast_id}", outcome="refused")
+            raise
 
     async def _show(self, broadcast_id: str, refused: FormRefused | None = None) -> None:
         progress = await self.look(broadcast_id)
@@ -93,14 +103,17 @@ class Approve(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(ApprovalForm)
-        review = await self.ctx.approvals.approve(
-            BroadcastId(broadcast_id),
-            self.account_id,
-            by=self.operator.author,
-            revision=form.revision,
-            text=form.text,
+        async with self.noting_refusals("broadcast.approve", broadcast_id):
+            review = await self.ctx.approvals.approve(
+                BroadcastId(broadcast_id),
+                self.account_id,
+                by=self.operator.author,
+                revision=form.revision,
+                text=form.text,
+            )
+        await self.note(
+            "broadcast.approve", f"broadcast:{broadcast_id}", after={"revision": review.revision}
         )
-        await self.note("broadcast.approve", broadcast_id, after={"revision": review.revision})
         self.flash(mark("已通过审核。有发布权限的人现在可以发布。"))
         self.go("broadcast", broadcast_id)
 
@@ -110,16 +123,17 @@ class Reject(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(RejectionForm)
-        await self.ctx.approvals.reject(
-            BroadcastId(broadcast_id),
-            self.account_id,
-            by=self.operator.author,
-            revision=form.revision,
-            reason=form.reason,
-        )
+        async with self.noting_refusals("broadcast.reject", broadcast_id):
+            await self.ctx.approvals.reject(
+                BroadcastId(broadcast_id),
+                self.account_id,
+                by=self.operator.author,
+                revision=form.revision,
+                reason=form.reason,
+            )
         await self.note(
             "broadcast.reject",
-            broadcast_id,
+            f"broadcast:{broadcast_id}",
             before={"state": "in_review"},
             after={"state": "rejected", "revision": form.revision},
         )
@@ -135,7 +149,7 @@ class Comment(Reviewing):
         await self.ctx.approvals.comment(
             BroadcastId(broadcast_id), self.account_id, by=self.operator.author, text=form.comment
         )
-        await self.note("broadcast.comment", broadcast_id)
+        await self.note("broadcast.comment", f"broadcast:{broadcast_id}")
         self.flash(mark("意见已保存。"))
         self.go("broadcast-review", broadcast_id)
 

@@ -47,12 +47,15 @@ class SwitchPage(BroadcastPart):
         try:
             shown, after = await self._switch(before, verb, form.revision)
         except StateError as error:
-            await self.note(f"broadcast.{verb}", broadcast_id, outcome="refused")
+            await self.note(f"broadcast.{verb}", f"broadcast:{broadcast_id}", outcome="refused")
             self.flash(error.say, "danger")
             self.go("broadcast", broadcast_id)
             return
         await self.note(
-            f"broadcast.{verb}", broadcast_id, before={"state": before.state}, after=after
+            f"broadcast.{verb}",
+            f"broadcast:{broadcast_id}",
+            before={"state": before.state},
+            after=after,
         )
         self.flash(DONE[verb])
         self.go("broadcast", shown)

@@ -2,7 +2,9 @@
 
 import asyncio
 import zipfile
+from collections.abc import AsyncIterator
 from io import BytesIO
+from typing import Any
 
 from yarl import URL
 
@@ -23,6 +25,13 @@ async def state(console: Console, broadcast: BroadcastId) -> str:
     found = await console.ctx.stores.broadcasts.find(broadcast)
     assert found is not None
     return found.state
+
+
+async def everything_said(console: Console, broadcast: str) -> AsyncIterator[dict[str, Any]]:
+    """Give what the audit chain holds about a broadcast."""
+    wanted = {"object": f"broadcast:{broadcast}"}
+    async for entry in console.ctx.stores.database["audit"].find(wanted).sort("_id", 1):
+        yield entry
 
 
 async def test_two_people_and_a_publisher_bring_a_broadcast_on_its_way(console: Console):
@@ -56,6 +65,10 @@ async def test_whoever_wrote_it_cannot_approve_it_whatever_their_roles(console: 
     page = (await everything.get(f"{HERE}/{broadcast}/review")).text
     answer = await decide(everything, broadcast, "approval")
 
+    log = [entry async for entry in everything_said(console, broadcast)]
+    assert [(entry["action"], entry["outcome"]) for entry in log] == [
+        ("broadcast.approve", "refused")
+    ]
     assert "请由另一人审核" in page
     assert "/approval" not in page
     assert answer.status == 403
@@ -133,6 +146,29 @@ async def test_failed_people_are_sent_to_again_and_the_resend_is_shown(console: 
     assert "失败的 3 人" in asked
     assert done.location.startswith(f"{HERE}/bc_")
     assert broadcast not in done.location
+
+
+async def test_dead_batches_are_shown_and_go_again_when_somebody_says_so(console: Console):
+    publisher = await console.as_(("publisher",))
+    broadcast = await sent(console)
+    database = console.ctx.stores.database
+    await database["batches"].update_one(
+        {"broadcast": broadcast}, {"$set": {"state": "dead", "died_at": console.ctx.clock.now()}}
+    )
+    await database["broadcasts"].update_one(
+        {"_id": broadcast},
+        {"$set": {"state": "paused", "reason": f"dead batch {broadcast}:0: begun again"}},
+    )
+
+    page = (await publisher.get(f"{HERE}/{broadcast}")).text
+    asked = (await publisher.get(f"{HERE}/{broadcast}/replay")).text
+    await decide(publisher, broadcast, "replay")
+
+    assert "有 1 个批次反复中断" in page
+    assert "重新安排 1 个搁置的批次" in asked
+    assert await state(console, broadcast) == "sending"
+    log = [entry async for entry in everything_said(console, broadcast)]
+    assert [(entry["action"], entry["outcome"]) for entry in log] == [("broadcast.replay", "done")]
 
 
 async def test_the_report_has_its_numbers_its_plots_and_its_reasons(console: Console):
