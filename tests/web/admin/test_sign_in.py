@@ -229,6 +229,22 @@ async def test_three_people_make_a_fourth_who_may_do_something(console: Console)
     assert step.location == "/admin/sign-in/enrol"
 
 
+async def test_each_administrator_sees_what_they_may_do_about_somebody(console: Console):
+    who = await console.operator(("editor", "publisher"))
+    seen = {}
+    for role in ("system_admin", "security_admin", "auditor"):
+        page = await (await console.as_((role,))).get(f"/admin/operators/{who.id}")
+        assert page.status == 200
+        seen[role] = ["给一次性密码" in page.text, "保存授权" in page.text]
+        assert page.text.count(" checked") == (2 if role == "security_admin" else 0)
+
+    assert seen == {
+        "system_admin": [True, False],
+        "security_admin": [False, True],
+        "auditor": [False, False],
+    }
+
+
 async def test_nobody_grants_to_themselves_and_the_last_who_grants_stays(console: Console):
     system = await console.as_(("system_admin",))
     security = await console.as_(("security_admin",))
