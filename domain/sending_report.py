@@ -11,6 +11,7 @@ from domain.delivery import Outcome
 Fate = Literal["sent", "delivered", "failed", "skipped", "unknown"]
 FATES: tuple[Fate, ...] = get_args(Fate)
 MOST_REASONS = 40  # kept apart; the rest is one sum
+MOST_OVER_TIME = 5  # of them minute by minute
 OTHER = "other"
 
 
@@ -32,6 +33,7 @@ class SendingReport:
     made_at: datetime
     minutes: Sequence[Minute] = ()
     reasons: Mapping[Why, int] = field(default_factory=dict)
+    when: Mapping[Why, Mapping[int, int]] = field(default_factory=dict)  # the most frequent reasons
     channels: Mapping[str, int] = field(default_factory=dict)
     delivered: int = 0
     is_final: bool = False
@@ -83,3 +85,20 @@ def gathered(minutes: Iterable[Minute], *, most: int = 120) -> list[Minute]:
         Minute(at=at_minute(place), counts={fate: counts[fate] for fate in FATES})
         for place, counts in joined.items()
     ]
+
+
+def spread(
+    series: Mapping[Why, Mapping[int, int]], *, most: int = 120
+) -> tuple[list[datetime], dict[Why, list[int]]]:
+    """Return the places of a plot of several reasons, and how many people each has there."""
+    numbers = [number for counts in series.values() for number in counts]
+    if not numbers:
+        return [], {}
+    first, last = min(numbers), max(numbers)
+    width = -(-(last - first + 1) // most)
+    places = list(range(first, last + 1, width))
+    made = {reason: [0] * len(places) for reason in series}
+    for reason, counts in series.items():
+        for number, people in counts.items():
+            made[reason][(number - first) // width] += people
+    return [at_minute(place) for place in places], made

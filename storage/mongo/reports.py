@@ -19,6 +19,7 @@ from domain.ids import AccountId, BroadcastId
 from domain.ledger import Totals
 from domain.sending_report import (
     FATES,
+    MOST_OVER_TIME,
     MOST_REASONS,
     OTHER,
     Fate,
@@ -44,6 +45,7 @@ class Tally:
 
     minutes: dict[int, Counter[Fate]] = field(default_factory=dict)
     reasons: Counter[Why] = field(default_factory=Counter)
+    when: dict[Why, Counter[int]] = field(default_factory=dict)
     channels: Counter[str] = field(default_factory=Counter)
     delivered: int = 0
 
@@ -62,6 +64,10 @@ class Tally:
                 for number, counts in sorted(self.minutes.items())
             ],
             reasons=dict(reasons),
+            when={
+                reason: dict(self.when[reason])
+                for reason, _ in self.reasons.most_common(MOST_OVER_TIME)
+            },
             channels=dict(self.channels),
             delivered=self.delivered,
             is_final=True,
@@ -223,7 +229,9 @@ class MongoReports:
             tally.add(minute_of(key["minute"]), key["state"], number)
             tally.channels[key.get("channel") or "template"] += number
             if key["state"] != "sent":
-                tally.reasons[(key["state"], key.get("errcode"), key.get("reason") or "")] += number
+                why: Why = (key["state"], key.get("errcode"), key.get("reason") or "")
+                tally.reasons[why] += number
+                tally.when.setdefault(why, Counter())[minute_of(key["minute"])] += number
         for row in facets["delivered"]:
             tally.add(minute_of(row["_id"]), "delivered", row["number"])
             tally.delivered += row["number"]
@@ -286,8 +294,14 @@ def _document(report: SendingReport) -> Document:
             for minute in report.minutes
         ],
         "reasons": [
-            {"state": state, "errcode": errcode, "reason": reason, "number": number}
-            for (state, errcode, reason), number in report.reasons.items()
+            {
+                "state": why[0],
+                "errcode": why[1],
+                "reason": why[2],
+                "number": number,
+                "when": [list(each) for each in report.when.get(why, {}).items()],
+            }
+            for why, number in report.reasons.items()
         ],
         "channels": dict(report.channels),
         "delivered": report.delivered,
@@ -303,6 +317,11 @@ def _report(document: Document) -> SendingReport:
         reasons={
             (row["state"], row["errcode"], row["reason"]): row["number"]
             for row in document["reasons"]
+        },
+        when={
+            (row["state"], row["errcode"], row["reason"]): dict(row["when"])
+            for row in document["reasons"]
+            if row.get("when")
         },
         channels=document["channels"],
         delivered=document["delivered"],

@@ -8,7 +8,7 @@ from domain.broadcast import Broadcast
 from domain.errors import NotFound, TooOften
 from domain.ids import AccountId, BroadcastId
 from domain.ledger import Totals
-from domain.sending_report import FATES, Minute, at_minute, gathered, steps
+from domain.sending_report import FATES, Minute, at_minute, gathered, spread, steps
 from push import live as live_module
 from push import reports as reports_module
 from push.live import Live
@@ -76,6 +76,10 @@ async def test_a_report_tells_everybodys_fate_by_minute_and_by_reason(engine: En
         ("failed", 43101, "refused"): 5,
         ("skipped", None, "expired"): 2,
     }
+    kept = await (await reports_of(engine)).read(broadcast)
+    assert kept is not None
+    _, failures = spread(kept.when)
+    assert {why: sum(numbers) for why, numbers in failures.items()} == dict(report.reasons)
 
 
 async def test_a_report_in_slices_is_the_same_report(engine: Engine):

@@ -100,6 +100,7 @@ SAMPLES: dict[str, Callable[[Console], Awaitable[tuple[str, ...]]]] = {
     "broadcast-report": _sent,
     "broadcast-report-time": _sent,
     "broadcast-report-reasons": _sent,
+    "broadcast-report-failures": _sent,
     "broadcast-recipients": _sent,
     "broadcast-export": _export,
 }

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from domain.clock import in_beijing
-from domain.sending_report import SendingReport, gathered
+from domain.sending_report import SendingReport, gathered, spread
 from push.live import Progress
 from web.admin.broadcast_page import ONE, BroadcastPart
-from web.admin.broadcast_words import FATES, Reason, reasons_in_words
+from web.admin.broadcast_words import FATES, Reason, reasons_in_words, why_in_words
 from web.admin.table import route
 from web.admin.words import mark
 
@@ -23,8 +23,14 @@ class ReportPage(BroadcastPart):
         report = await self.ctx.reports.read(progress.broadcast)
         reasons = await reasons_of(self, progress, report)
         minutes = gathered(report.minutes) if report else []
+        moments, series = spread(report.when if report else {})
         self.page(
             "admin/broadcast_report.html",
+            failure_heads=(self.say(_WHEN), *(self.say(why_in_words(*why)) for why in series)),
+            failure_rows=[
+                (f"{in_beijing(moment):%m-%d %H:%M}", *(each[place] for each in series.values()))
+                for place, moment in enumerate(moments)
+            ],
             broadcast=progress.broadcast,
             progress=progress,
             report=report,
@@ -94,6 +100,24 @@ class ReportReasons(ReportTime):
         )
 
 
+class ReportFailures(ReportTime):
+    """Why people were not reached, minute by minute, for the plot."""
+
+    async def get(self, broadcast_id: str) -> None:
+        progress = await self.look(broadcast_id)
+        report = await self.ctx.reports.read(progress.broadcast)
+        moments, series = spread(report.when if report else {})
+        self.plot(
+            "stacked",
+            self.say(_FAILURES),
+            [f"{in_beijing(moment):%m-%d %H:%M}" for moment in moments],
+            [
+                {"name": self.say(why_in_words(*why)), "values": numbers}
+                for why, numbers in series.items()
+            ],
+        )
+
+
 async def reasons_of(
     page: BroadcastPart, progress: Progress, report: SendingReport | None
 ) -> Sequence[Reason]:
@@ -121,11 +145,18 @@ def fates_of(progress: Progress, report: SendingReport | None) -> list[tuple[str
 
 _PEOPLE, _NUMBER, _UNIT = mark("发送对象"), mark("人数"), mark("人")
 _WHEN = mark("时间")
+_FAILURES = mark("没有送达的原因（按时间）")
 _TIME, _REASONS = mark("发送与送达（按时间）"), mark("没有送达的原因")
 
 routes = (
     route(f"{ONE}/report", ReportPage, "broadcast-report", get="broadcasts.read"),
     route(rf"{ONE}/report/time\.json", ReportTime, "broadcast-report-time", get="broadcasts.read"),
+    route(
+        rf"{ONE}/report/failures\.json",
+        ReportFailures,
+        "broadcast-report-failures",
+        get="broadcasts.read",
+    ),
     route(
         rf"{ONE}/report/reasons\.json",
         ReportReasons,

@@ -89,7 +89,7 @@ def reasons_in_words(reasons: Mapping[Why, int], *, written_off: int) -> Sequenc
     """Return reasons in words, the most frequent first; what reads alike is one."""
     sums: dict[tuple[Outcome, str], int] = {}
     for (state, errcode, reason), number in reasons.items():
-        key = (state, _why(state, errcode, reason))
+        key = (state, why_in_words(state, errcode, reason))
         sums[key] = sums.get(key, 0) + number
     if written_off > 0:
         sums["skipped", _WRITTEN_OFF] = written_off
@@ -99,7 +99,8 @@ def reasons_in_words(reasons: Mapping[Why, int], *, written_off: int) -> Sequenc
     return sorted(found, key=lambda each: -each.number)
 
 
-def _why(state: Outcome, errcode: int | None, reason: str) -> str:
+def why_in_words(state: Outcome, errcode: int | None, reason: str) -> str:
+    """Return why somebody was not reached."""
     if reason == OTHER:
         return _OTHER
     if state == "failed":

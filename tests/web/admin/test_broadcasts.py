@@ -179,7 +179,11 @@ async def test_the_report_has_its_numbers_its_plots_and_its_reasons(console: Con
     over_time = (await reader.get(f"{HERE}/{broadcast}/report/time.json")).text
     reasons = (await reader.get(f"{HERE}/{broadcast}/report/reasons.json")).text
 
+    failures = (await reader.get(f"{HERE}/{broadcast}/report/failures.json")).text
+
     assert "已拒收这类通知" in page
+    assert '"kind":"stacked"' in failures
+    assert "已拒收这类通知" in failures
     assert "<dd>24</dd>" in page
     assert '"kind":"line"' in over_time
     assert "已送达" in over_time
