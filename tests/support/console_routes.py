@@ -49,6 +49,17 @@ async def a_template(console: Console) -> tuple[str, ...]:
 SAMPLES["menu-version"] = a_menu_version
 SAMPLES["template"] = a_template
 
+
+async def an_api_key(console: Console) -> tuple[str, ...]:
+    """Make a department's key."""
+    key = await console.ctx.api_keys.create(
+        AccountId("city"), "水务集团", ("notices:write",), now=console.ctx.clock.now()
+    )
+    return (key.split("_")[1],)
+
+
+SAMPLES |= {"api-key-replace": an_api_key, "api-key-revoke": an_api_key}
+
 MADE_UP = (
     "bc_000000000000000000000000",
     "1",
