@@ -99,22 +99,27 @@ class PersonPage(DeskPage):
             places=self.places(person.grants),
             factor=await self.ctx.console.factors.state(operator_id),
             is_me=person.id == self.operator.id,
-            choices=self.choices(person),
+            choices=self.choices(person, refused),
             has_provider=self.ctx.console.single_sign_on is not None,
         )
 
-    def choices(self, person: OperatorAccount) -> list[tuple[str, str, list[tuple[str, ...]]]]:
-        """Return (account, its name, roles to tick) for all accounts together and each one."""
-        places = [EVERYWHERE, *self.ctx.accounts]
+    def choices(
+        self, person: OperatorAccount, refused: FormRefused | None
+    ) -> list[tuple[str, str, list[tuple[str, ...]]]]:
+        """Return (account, its name, roles to tick) for all accounts together and each one.
+
+        Ticked is what the person holds, or what was ticked in a form that was refused.
+        """
+        held = {f"{place}:{role}" for place, roles in person.grants.items() for role in roles}
+        ticked = set(refused.values["grant"]) if refused and "grant" in refused.values else held
         known: list[tuple[str, str, list[tuple[str, ...]]]] = []
-        for place in places:
-            held = person.grants.get(place, frozenset())
+        for place in (EVERYWHERE, *self.ctx.accounts):
             roles: list[tuple[str, ...]] = [
                 (
                     role,
                     self.say(ROLE_NAMES[role]),
                     self.say(ROLE_PURPOSES[role]),
-                    "1" if role in held else "",
+                    "1" if f"{place}:{role}" in ticked else "",
                 )
                 for role in ROLES
                 if place == EVERYWHERE or role not in SEPARATE
@@ -135,7 +140,8 @@ class GrantsPage(PersonPage):
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:
         sentence = "；".join(refused.errors.values())  # whichever rule, it is about the ticks
-        await self.show(operator_id, FormRefused({"grant": sentence}, {"": ""}))
+        ticked = self.get_body_arguments("grant")
+        await self.show(operator_id, FormRefused({"grant": sentence}, {"grant": ticked}))
 
     async def post(self, operator_id: str) -> None:
         grants = _grants(self.form(Granted).grant)

@@ -222,6 +222,7 @@ async def test_three_people_make_a_fourth_who_may_do_something(console: Console)
     step = await send(fresh, "/admin/sign-in", {"name": "周新人", "password": password[1]})
 
     assert "三员分立" in refused.text
+    assert refused.text.count(" checked") == 2  # as it was ticked
     assert granted.location == address[1]
     assert by_system.status == 403
     assert "编辑" in page.text
