@@ -1,7 +1,6 @@
-"""Fixtures for all tests: real servers once per session, a fresh database for each test."""
+"""Fixtures for all tests: real servers once per session, an empty database for each test."""
 
 import asyncio
-import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from redis.asyncio import Redis
 from config.settings import Settings
 from storage.embedded import Document, open_mongo, open_redis
 from tests.support.clock import FakeClock
+from tests.support.databases import Databases
 from tests.support.ports import find_free_port
 from tests.support.settings import make_settings
 
@@ -58,24 +58,37 @@ def free_port() -> int:
     return find_free_port()
 
 
+@pytest.fixture(scope="session")
+def databases(mongo_client: AsyncMongoClient[Document]) -> Databases:
+    """Where tests have their databases from."""
+    return Databases(mongo_client)
+
+
 @pytest.fixture
 def settings(
-    data_dir: Path, mongo_client: AsyncMongoClient[Document], redis_client: Redis, free_port: int
+    data_dir: Path,
+    databases: Databases,
+    redis_client: Redis,
+    free_port: int,
+    request: pytest.FixtureRequest,
 ) -> Settings:
     """Settings with accounts city (safe), plain and both (compatible), on the running servers.
 
     The database is this test's own: the one that `mongo` gives.
     """
-    return make_settings(data_dir, database=f"test_{secrets.token_hex(6)}", port=free_port)
+    return make_settings(data_dir, database=databases.take(request.path), port=free_port)
 
 
 @pytest.fixture
 async def mongo(
-    settings: Settings, mongo_client: AsyncMongoClient[Document]
+    settings: Settings,
+    mongo_client: AsyncMongoClient[Document],
+    databases: Databases,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[AsyncDatabase[Document]]:
-    """A fresh MongoDB database."""
+    """A MongoDB database without a document."""
     yield mongo_client[settings.mongo.database]
-    await mongo_client.drop_database(settings.mongo.database)
+    await databases.give_back(request.path, settings.mongo.database)
 
 
 @pytest.fixture
