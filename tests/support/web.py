@@ -82,6 +82,19 @@ class SmallStores:
     minute_figures: MinuteFigures
 
 
+class Idle:
+    """What a process looks after beside its roles, where there is nothing to look after."""
+
+    async def refresh(self) -> None:
+        return
+
+    async def tick(self) -> None:
+        return
+
+    async def since(self) -> None:
+        return
+
+
 @dataclass
 class SmallContext:
     """What the web role needs of an `AppContext`."""
@@ -96,6 +109,10 @@ class SmallContext:
     overviews: UnreadableLedger = field(default_factory=UnreadableLedger)
     figures: Figures = field(default_factory=lambda: Figures(SystemClock()))
     troubles: dict[str, str | None] = field(default_factory=lambda: {"mongo": None, "redis": None})
+    maintenance: Idle = field(default_factory=Idle)
+    callback_keys: Idle = field(default_factory=Idle)
+    department_desk: Idle = field(default_factory=Idle)
+    secrets: Idle = field(default_factory=Idle)
 
     async def ready(self) -> dict[str, str | None]:
         return self.troubles
