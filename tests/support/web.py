@@ -94,6 +94,9 @@ class Idle:
     async def since(self) -> None:
         return
 
+    async def leave(self) -> None:
+        return
+
 
 @dataclass
 class SmallContext:
