@@ -116,7 +116,7 @@ class PushSettings(_Section):
     quiet_hours: HourRange = (time(22), time(7))
     batch_size: int = Field(500, ge=1, le=5_000)
     sub_chunk: int = Field(100, ge=1, le=500)
-    concurrency: int = Field(6, ge=1, le=256)  # sub-chunks under way per process
+    concurrency: int = Field(8, ge=1, le=256)  # sub-chunks under way per process
     lease_seconds: float = Field(10.0, ge=1, le=300)
     history_days: int = Field(395, ge=60, le=3_650)  # then outcomes become mere counts
 

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-CONNECTIONS = 500  # at 50 ms per send, what a few thousand sends a second need
+CONNECTIONS = 600  # at 50 ms per send, what a few thousand sends a second need
 SECONDS = 5.0
 
 

@@ -148,14 +148,16 @@ class Entrance:
     async def enrolment(self, token: str) -> tuple[Step, Enrolment]:
         """Return what the phone is set up with, the same each time it is asked for."""
         entry, operator = await self._read(token, "enrol")
-        offered = await self._factors.offer(operator.id, operator.name)
+        await self._not_enrolled(operator)
+        offered = await self._factors.offer(operator.id, operator.name, to=token)
         return Step(stage=entry.stage, operator=operator, token=token), offered
 
     async def enrol(self, token: str, code: str, visit: Visit) -> Step:
         """Go on with the first code of a phone just set up; returns the recovery codes."""
         entry, operator = await self._read(token, "enrol")
+        await self._not_enrolled(operator)
         await self._knock("code", operator.name, visit)
-        codes = await self._factors.confirm(operator.id, code)
+        codes = await self._factors.confirm(operator.id, code, to=token)
         if codes is None:
             await self._wrong(token, entry, operator, visit)
         await self._take(token)
@@ -173,6 +175,11 @@ class Entrance:
         return await self._in(operator, visit)
 
     # --- between the steps ----------------------------------------------------------------
+
+    async def _not_enrolled(self, operator: OperatorAccount) -> None:
+        """End an entry that was opened before its owner enrolled: they now have a phone to ask."""
+        if await self._factors.state(operator.id):
+            raise EntryOver
 
     async def _after_proof(self, operator: OperatorAccount, entry: _Entry, visit: Visit) -> Step:
         await self._note(operator, f"sign_in.{entry.through}", visit, {})

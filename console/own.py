@@ -19,6 +19,8 @@ from domain.errors import InvalidInput, StateError
 from push.audit import Audit
 from storage.mongo.operators import MongoOperators
 
+OWN = "own page"  # who enrols there is signed in already
+
 
 class OwnAccount:
     """What somebody may do about themselves."""
@@ -61,7 +63,7 @@ class OwnAccount:
         """Return what a first phone is set up with; `StateError` with a second factor."""
         if await self._factors.state(operator.id):
             raise StateError("您已设置动态口令。换手机请联系安全管理员重置。")
-        return await self._factors.offer(operator.id, operator.name)
+        return await self._factors.offer(operator.id, operator.name, to=OWN)
 
     async def enrol(
         self, operator: OperatorAccount, present: str, code: str, visit: Visit
@@ -73,7 +75,7 @@ class OwnAccount:
         if not await self._operators.has_password(operator.id, present):
             await self._note(operator, "second_factor.enrol", visit, outcome="refused")
             raise InvalidInput("现在的密码不对。", field="present")
-        codes = await self._factors.confirm(operator.id, code)
+        codes = await self._factors.confirm(operator.id, code, to=OWN)
         if codes is None:
             raise InvalidInput("验证码不对，请等手机上显示下一个。", field="code")
         await self._lockout.welcome(operator.name, remote=visit.remote, device=visit.device)

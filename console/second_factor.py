@@ -6,6 +6,7 @@ the phone is lost: shown once, each good for one sign-in.
 """
 
 import base64
+import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -48,9 +49,9 @@ class SecondFactors:
         """Return the ids of the operators who have one."""
         return await self._factors.holders()
 
-    async def offer(self, operator_id: str, name: str) -> Enrolment:
-        """Return a secret to set a phone up with; the same one until it is confirmed."""
-        secret = await self._factors.offer(operator_id, pyotp.random_base32())
+    async def offer(self, operator_id: str, name: str, *, to: str) -> Enrolment:
+        """Return a secret to set a phone up with: the same one for one sign-in or session `to`."""
+        secret = await self._factors.offer(operator_id, _mark(to), pyotp.random_base32())
         uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
         picture = segno.make(uri, error="m", micro=False)
         return Enrolment(
@@ -59,15 +60,16 @@ class SecondFactors:
             qr=picture.svg_data_uri(scale=5, border=4, light="#fff"),
         )
 
-    async def confirm(self, operator_id: str, code: str) -> tuple[str, ...] | None:
+    async def confirm(self, operator_id: str, code: str, *, to: str) -> tuple[str, ...] | None:
         """Enrol with the phone's first code; return the recovery codes, None for a wrong code."""
-        secret = await self._factors.offered(operator_id)
+        secret = await self._factors.offered(operator_id, _mark(to))
         step = None if secret is None else matching_step(secret, code, self._clock.now())
         if step is None:
             return None
         codes = recovery_codes()
         plain = [spelt(each) for each in codes]
-        confirmed = await self._factors.confirm(operator_id, step, plain, now=self._clock.now())
+        now = self._clock.now()
+        confirmed = await self._factors.confirm(operator_id, _mark(to), step, plain, now=now)
         return codes if confirmed else None
 
     async def check(self, operator_id: str, code: str) -> str | None:
@@ -91,6 +93,11 @@ class SecondFactors:
     async def reset(self, operator_id: str) -> bool:
         """Forget the second factor, so that the person enrols anew; False without one."""
         return await self._factors.remove(operator_id)
+
+
+def _mark(to: str) -> str:
+    """Return what stands for a sign-in or session in the database: its token is a secret."""
+    return hashlib.sha256(to.encode()).hexdigest()
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:

@@ -53,26 +53,45 @@ class MongoSecondFactors:
         """Return the secret that codes are made of."""
         return await self._decrypted(operator_id, "secret")
 
-    async def offer(self, operator_id: str, secret: str) -> str:
-        """Remember a secret that is not confirmed yet; an earlier one stays and is returned."""
+    async def offer(self, operator_id: str, to: str, secret: str) -> str:
+        """Remember a secret that is not confirmed yet; asked again for `to`, return the same.
+
+        It is offered to one sign-in or session only, and forgotten when another one asks:
+        who read it there cannot know what somebody else will be enrolled with.
+        """
         sealed = await self._fields.encrypt(secret)
+        is_theirs = {"$eq": ["$offered_to", {"$literal": to}]}
         await self._factors.update_one(
             {"_id": operator_id},
-            [{"$set": {"offered": {"$ifNull": ["$offered", {"$literal": sealed}]}}}],
+            [
+                {
+                    "$set": {
+                        "offered": {"$cond": [is_theirs, "$offered", {"$literal": sealed}]},
+                        "offered_to": {"$literal": to},
+                    }
+                }
+            ],
             upsert=True,
         )
-        return await self._decrypted(operator_id, "offered") or secret
+        return await self.offered(operator_id, to) or secret
 
-    async def offered(self, operator_id: str) -> str | None:
-        """Return the secret that waits for its first code."""
-        return await self._decrypted(operator_id, "offered")
+    async def offered(self, operator_id: str, to: str) -> str | None:
+        """Return the secret that waits for its first code from there."""
+        found = await self._factors.find_one({"_id": operator_id, "offered_to": to}, {"offered": 1})
+        kept = found.get("offered") if found else None
+        return await self._fields.decrypt(kept) if kept is not None else None
 
     async def confirm(
-        self, operator_id: str, step: int, recovery: Sequence[str], *, now: datetime
+        self, operator_id: str, to: str, step: int, recovery: Sequence[str], *, now: datetime
     ) -> bool:
-        """Make the offered secret the one that counts; False when it was confirmed already."""
+        """Make what was offered there the one that counts; False when there is one already."""
         result = await self._factors.update_one(
-            {"_id": operator_id, "offered": {"$exists": True}},
+            {
+                "_id": operator_id,
+                "offered_to": to,
+                "offered": {"$exists": True},
+                "secret": {"$exists": False},
+            },
             [
                 {
                     "$set": {
@@ -82,7 +101,7 @@ class MongoSecondFactors:
                         "recovery": {"$literal": self._hashed(operator_id, recovery)},
                     }
                 },
-                {"$unset": "offered"},
+                {"$unset": ["offered", "offered_to"]},
             ],
         )
         return result.modified_count == 1

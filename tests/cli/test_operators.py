@@ -40,8 +40,8 @@ async def test_operators_are_listed_helped_and_disabled(
 ):
     wang = await operators.create("王芳", EDITOR, PASSWORD, now=clock.now())
     factors = SecondFactors(MongoSecondFactors(mongo, fields), clock)
-    offered = await factors.offer(wang, "王芳")
-    await factors.confirm(wang, phone_code(offered.secret, clock))
+    offered = await factors.offer(wang, "王芳", to="t")
+    await factors.confirm(wang, phone_code(offered.secret, clock), to="t")
 
     listed = await command("admin", "list")
     reset = await command("admin", "reset-second-factor", "王芳")

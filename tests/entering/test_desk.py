@@ -79,8 +79,8 @@ async def test_what_takes_something_away_signs_the_person_out(
         await act
         return await sessions.find(token) is not None
 
-    offered = await factors.offer(wang.id, wang.name)
-    await factors.confirm(wang.id, phone_code(offered.secret, clock))
+    offered = await factors.offer(wang.id, wang.name, to="t")
+    await factors.confirm(wang.id, phone_code(offered.secret, clock), to="t")
     assert not await is_signed_in_after(desk.reset_second_factor(wang.id, security))
     assert await factors.state(wang.id) is None
     assert not await is_signed_in_after(desk.give_password(wang.id, system))

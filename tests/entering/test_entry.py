@@ -23,8 +23,8 @@ async def wang(operators, clock) -> str:
 @pytest.fixture
 async def phone(wang, factors, clock) -> str:
     """The secret of the phone they enrolled."""
-    offered = await factors.offer(wang, "王芳")
-    await factors.confirm(wang, phone_code(offered.secret, clock))
+    offered = await factors.offer(wang, "王芳", to="t")
+    await factors.confirm(wang, phone_code(offered.secret, clock), to="t")
     clock.advance(60)
     return offered.secret
 

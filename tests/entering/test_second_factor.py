@@ -13,15 +13,15 @@ ME = "op_me"
 @pytest.fixture
 async def enrolled(factors, clock):
     """Somebody with a phone; returns its secret and the recovery codes."""
-    offered = await factors.offer(ME, "王芳")
-    codes = await factors.confirm(ME, phone_code(offered.secret, clock))
+    offered = await factors.offer(ME, "王芳", to="t")
+    codes = await factors.confirm(ME, phone_code(offered.secret, clock), to="t")
     clock.advance(30)
     return offered.secret, codes
 
 
 async def test_a_phone_is_set_up_by_a_picture_without_style_or_script(factors):
-    offered = await factors.offer(ME, "王芳")
-    again = await factors.offer(ME, "王芳")
+    offered = await factors.offer(ME, "王芳", to="t")
+    again = await factors.offer(ME, "王芳", to="t")
 
     assert again == offered
     assert offered.uri.startswith("otpauth://totp/%E5%BE%AE%E6%94%BF:")
@@ -33,10 +33,10 @@ async def test_a_phone_is_set_up_by_a_picture_without_style_or_script(factors):
 
 
 async def test_a_wrong_first_code_enrols_nobody(factors):
-    await factors.offer(ME, "王芳")
+    await factors.offer(ME, "王芳", to="t")
 
-    assert await factors.confirm(ME, "000000") is None
-    assert await factors.confirm("op_other", "000000") is None
+    assert await factors.confirm(ME, "000000", to="t") is None
+    assert await factors.confirm("op_other", "000000", to="t") is None
     assert await factors.state(ME) is None
 
 
@@ -51,9 +51,9 @@ async def test_a_code_is_good_once_even_for_two_at_the_same_moment(factors, cloc
 
 
 async def test_the_code_that_enrolled_does_not_sign_in(factors, clock):
-    offered = await factors.offer(ME, "王芳")
+    offered = await factors.offer(ME, "王芳", to="t")
     code = phone_code(offered.secret, clock)
-    await factors.confirm(ME, code)
+    await factors.confirm(ME, code, to="t")
 
     assert await factors.check(ME, code) is None
 
@@ -112,4 +112,21 @@ async def test_after_a_reset_there_is_no_second_factor_and_another_phone_enrols(
     assert not await factors.reset(ME)
 
     assert await factors.check(ME, phone_code(enrolled[0], clock)) is None
-    assert (await factors.offer(ME, "王芳")).secret != enrolled[0]
+    assert (await factors.offer(ME, "王芳", to="t")).secret != enrolled[0]
+
+
+async def test_who_looked_at_an_enrolment_does_not_know_what_somebody_else_enrols(factors, clock):
+    seen = await factors.offer(ME, "王芳", to="an administrator's sign-in")
+    own = await factors.offer(ME, "王芳", to="the owner's")
+
+    assert own.secret != seen.secret
+    assert await factors.confirm(ME, phone_code(seen.secret, clock), to="the owner's") is None
+    assert await factors.confirm(ME, phone_code(own.secret, clock), to="the owner's")
+
+
+async def test_an_enrolment_opened_before_does_not_replace_a_phone(factors, clock):
+    own = await factors.offer(ME, "王芳", to="the owner's")
+    await factors.confirm(ME, phone_code(own.secret, clock), to="the owner's")
+    late = await factors.offer(ME, "王芳", to="somebody else's")
+
+    assert await factors.confirm(ME, phone_code(late.secret, clock), to="somebody else's") is None
