@@ -23,6 +23,7 @@ from config.settings import Settings, load_settings
 from domain.clock import SystemClock
 from domain.ids import AccountId
 from sandbox.followers import synthetic_openids
+from sandbox.quotas import TEMPLATE_SEND
 from storage.embedded import Document, open_mongo, open_redis
 from storage.mongo.api_keys import MongoApiKeys
 from storage.redis.limiter import Limiter
@@ -261,6 +262,9 @@ async def open_fleet(
         fleet.key = await MongoApiKeys(fleet.database).create(
             AccountId(ACCOUNT), "faults", ("broadcasts:publish",), now=SystemClock().now()
         )
+        # Redis is killed again and again, and what it had granted of the day goes with it: a
+        # day just as large as the audience would end before everybody is reached
+        await fleet.control("limits", path=TEMPLATE_SEND, per_day=20 * people + 100_000)
         await begin("web", "serve.started", "serve", "--roles", "web")
         for number in range(schedulers):
             name = f"scheduler-{number}"
