@@ -94,11 +94,15 @@ class Menus:
     async def publish_draft(
         self, account: AccountId, *, revision: int, by: Named, note: str = "", remote: str = ""
     ) -> MenuVersion:
-        """Publish the draft that was looked at; `MenuChanged` when it is another one by now."""
-        draft = await self.draft(account)
-        if draft.revision != revision:
-            raise MenuChanged(draft)
-        return await self.publish(account, draft.menu, by=by, note=note, remote=remote)
+        """Publish the draft that was looked at; `MenuChanged` when it is another one by now.
+
+        It is asked once more when nobody else can publish any longer: a newer draft that went
+        live in between is not followed by this one.
+        """
+        draft = await self._draft_of(account, revision)
+        return await self._publish(
+            account, draft.menu, by=by, note=note, remote=remote, revision=revision
+        )
 
     async def publish(
         self, account: AccountId, menu: Menu, *, by: Named, note: str = "", remote: str = ""
@@ -108,6 +112,19 @@ class Menus:
         `StateError` names the first fault, that somebody else is publishing, or (`MenuRefused`)
         what the platform said; the version stays in the history with its reason.
         """
+        return await self._publish(account, menu, by=by, note=note, remote=remote)
+
+    async def _publish(
+        self,
+        account: AccountId,
+        menu: Menu,
+        *,
+        by: Named,
+        note: str,
+        remote: str,
+        revision: int | None = None,
+    ) -> MenuVersion:
+        """Publish a menu; with `revision`, only while the draft still is that one."""
         wrong = [fault for _, fault in self.faults(menu) if not fault.is_caution]
         if wrong:
             raise StateError(f"菜单还不能发布：{wrong[0].say}（共 {len(wrong)} 处需要修改）。")
@@ -117,11 +134,19 @@ class Menus:
             if not await self._store.claim(account, now=self._clock.now()):
                 raise StateError(_BUSY)
             try:
+                if revision is not None:
+                    await self._draft_of(account, revision)
                 version = await self._published(account, menu, by=by.name, note=note)
             finally:
                 await self._store.release(account)
             act.after.update({"version": version.number, "note": note, **_short(menu)})
         return version
+
+    async def _draft_of(self, account: AccountId, revision: int) -> MenuDraft:
+        draft = await self.draft(account)
+        if draft.revision != revision:
+            raise MenuChanged(draft)
+        return draft
 
     async def _published(
         self, account: AccountId, menu: Menu, *, by: str, note: str

@@ -1,16 +1,20 @@
 """Menus from draft to phone and back: against a platform that refuses, and two editors at once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from console.menus import MenuRefused, Menus
 from domain.audit import Actor
 from domain.errors import NotFound, StateError
-from domain.ids import OpenId
+from domain.ids import AccountId, OpenId
 from domain.menu import Button, Conditional, MatchRule, Menu, MenuChanged, differences
+from domain.menu_rules import CONTRACT_KEYS
 from sandbox.faults import Fault
+from storage.mongo.menus import MongoMenus
 from tests.console.conftest import CITY, Desk
 
 LI, WANG = Actor("op_li", "李敏"), Actor("op_wang", "王强")
@@ -40,6 +44,35 @@ async def test_the_second_of_two_editors_is_refused_and_nothing_is_overwritten(d
     assert (await desk.menus.draft(CITY)).menu == menu("甲")
     with pytest.raises(MenuChanged):
         await desk.menus.publish_draft(CITY, revision=0, by=WANG)
+
+
+class Overtaken(MongoMenus):
+    """A store in which somebody is quicker: `first` happens just before the right is taken."""
+
+    first: Callable[[], Awaitable[object]]
+
+    async def claim(self, account: AccountId, *, now: datetime) -> bool:
+        await self.first()
+        return await super().claim(account, now=now)
+
+
+async def test_an_older_draft_does_not_follow_a_newer_one_that_went_live(desk: Desk, mongo, clock):
+    async def overtake() -> None:
+        await desk.menus.save(CITY, menu("新的"), revision=1, by=WANG)
+        await desk.menus.publish_draft(CITY, revision=2, by=WANG)
+
+    await desk.menus.save(CITY, menu("旧的"), revision=0, by=LI)
+    store = Overtaken(mongo)
+    store.first = overtake
+    slow = Menus(
+        store, {CITY: desk.api}, desk.menus.first, CONTRACT_KEYS, desk.menus._audit, clock
+    )
+
+    with pytest.raises(MenuChanged, match="王强"):
+        await slow.publish_draft(CITY, revision=1, by=LI)
+
+    assert await desk.menus.live(CITY) == menu("新的")
+    assert [version.number for version in await desk.menus.versions(CITY)] == [1]
 
 
 async def test_of_many_saves_at_once_one_wins(desk: Desk):
