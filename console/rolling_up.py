@@ -2,7 +2,7 @@
 
 `tick` belongs to the scheduler role; several may do it at once. Minutes of the last quarter of an
 hour are written again each time, so what a slow process adds late is still seen; the first look
-of a process goes back a day, so a scheduler that was away catches up.
+of a process goes back a day, so a scheduler that was away catches up, over midnight too.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from domain.broadcast import Audience
 from domain.clock import Clock
-from domain.figures import day_of, minute_of
+from domain.figures import day_of, minute_of, moment_of
 from domain.ids import AccountId
 from storage.mongo.figures import MongoFigures
 from storage.redis.figures import MinuteFigures
@@ -52,23 +52,28 @@ class RollingUp:
         now = self._clock.now()
         for account in self._accounts:
             async with asyncio.timeout(SECONDS):
-                await self._minutes_of(account, now)
-                await self._days_of(account, now)
+                first = await self._minutes_of(account, now)
+                await self._days_of(account, moment_of(first), now)
+                self._reached[account] = minute_of(now)
             await self._followers_of(account, now)
 
-    async def _minutes_of(self, account: AccountId, now: datetime) -> None:
+    async def _minutes_of(self, account: AccountId, now: datetime) -> int:
+        """Write what is new or may have changed; returns the first minute of it."""
         last = minute_of(now)
         first = min(self._reached.get(account, last - A_DAY), last) - AGAIN
         for begin in range(first, last + 1, MINUTES_AT_ONCE):
             part = range(begin, min(begin + MINUTES_AT_ONCE, last + 1))
             await self._store.put_minutes(account, await self._minutes.read(account, part))
-        self._reached[account] = last
+        return first
 
-    async def _days_of(self, account: AccountId, now: datetime) -> None:
+    async def _days_of(self, account: AccountId, since: datetime, now: datetime) -> None:
+        """Sum today, and every day before it whose minutes were written again."""
         today = day_of(now)
         await self._store.sum_day(account, today)
-        if now - today < STILL_YESTERDAY:
-            await self._store.sum_day(account, today - timedelta(days=1))
+        day = min(day_of(since), day_of(now - STILL_YESTERDAY))
+        while day < today:
+            await self._store.sum_day(account, day)
+            day += timedelta(days=1)
 
     async def _followers_of(self, account: AccountId, now: datetime) -> None:
         """Count the followers once an hour; a process that dies over it is followed by the next."""

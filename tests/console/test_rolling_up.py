@@ -1,6 +1,6 @@
 """From the minutes of several processes to the days of the dashboard."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -111,6 +111,49 @@ async def test_the_last_minutes_of_yesterday_are_still_counted_after_midnight(
 
     assert [day.counts for day in await store.days(CITY, [yesterday])] == [{"calls": 2}]
     assert (await today(store, clock)).counts == {}
+
+
+async def test_yesterday_is_completed_by_a_scheduler_that_was_away_over_midnight(
+    redis, store, followers, clock
+):
+    up = rolling(redis, store, followers, clock)
+    clock.advance(timedelta(hours=13))  # 23:00 in Beijing
+    yesterday = day_of(clock.now())
+    await counted(redis, clock, calls=1)
+    await up.tick()
+    clock.advance(timedelta(minutes=40))
+    await counted(redis, clock, calls=2)  # and the scheduler is away
+    clock.advance(timedelta(hours=3))
+
+    await up.tick()
+
+    assert [day.counts for day in await store.days(CITY, [yesterday])] == [{"calls": 3}]
+
+
+async def test_days_that_could_not_be_summed_are_summed_the_next_time(
+    redis, store, followers, clock
+):
+    up = rolling(redis, store, followers, clock)
+    clock.advance(timedelta(hours=13))  # 23:00 in Beijing
+    yesterday = day_of(clock.now())
+    await counted(redis, clock, calls=2)
+    clock.advance(timedelta(hours=3))
+    up._store = Failing(store._figures.database)
+    with pytest.raises(TimeoutError):
+        await up.tick()
+    up._store = store
+    clock.advance(timedelta(minutes=20))
+
+    await up.tick()
+
+    assert [day.counts for day in await store.days(CITY, [yesterday])] == [{"calls": 2}]
+
+
+class Failing(MongoFigures):
+    """Takes minutes and sums no day."""
+
+    async def sum_day(self, account: AccountId, day: datetime) -> None:
+        raise TimeoutError
 
 
 async def test_followers_are_counted_once_an_hour_whoever_looks(redis, store, followers, clock):
