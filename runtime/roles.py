@@ -49,7 +49,7 @@ RETIRE_EVERY = timedelta(seconds=30)
 RECOVER_EVERY = timedelta(milliseconds=500)
 TRIGGER_EVERY = timedelta(seconds=1)
 AUDIT_EVERY = timedelta(minutes=5)
-LOOK_EVERY = timedelta(seconds=3)  # whose turn it is, not how often it is counted
+TURN_EVERY = timedelta(seconds=3)  # whose turn it is, not how often it is counted
 BEAT_EVERY = timedelta(seconds=5)
 LOOK_EVERY = timedelta(seconds=2)  # for what people change: notices, keys
 STOP_SECONDS = 5.0  # leases are given back within this
@@ -213,8 +213,8 @@ async def _planning(ctx: AppContext) -> AsyncIterator[None]:
         "retention": (make_retention(ctx).tick, RETIRE_EVERY),
         "audit": (make_audit_keeper(ctx).tick, AUDIT_EVERY),
         "reports": (ctx.reports.tick, REPORT_EVERY),
-        "topics": (ctx.topic_numbers.tick, LOOK_EVERY),
-        "templates": (ctx.template_watch.tick, LOOK_EVERY),
+        "topics": (ctx.topic_numbers.tick, TURN_EVERY),
+        "templates": (ctx.template_watch.tick, TURN_EVERY),
     }
     async with ticking(ticks | watching_ticks(ctx)):
         try:
