@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 from domain.ids import AccountId, BroadcastId
 from domain.review import Review
 
 Document = dict[str, Any]
-SHOWN = 500  # records of one broadcast
+SHOWN = 500  # records of one broadcast, the latest
 
 
 class MongoReviews:
@@ -37,13 +37,13 @@ class MongoReviews:
         await self._reviews.update_one({"_id": review.id}, {"$setOnInsert": document}, upsert=True)
 
     async def list_(self, broadcast: BroadcastId) -> list[Review]:
-        """Return a broadcast's records in the order of time."""
+        """Return a broadcast's latest records in the order of time."""
         cursor = (
             self._reviews.find({"broadcast": broadcast})
-            .sort([("at", ASCENDING), ("_id", ASCENDING)])
+            .sort([("at", DESCENDING), ("_id", DESCENDING)])
             .limit(SHOWN)
         )
-        return [_review(found) async for found in cursor]
+        return [_review(found) for found in reversed(await cursor.to_list())]
 
     async def list_all(
         self, broadcasts: Collection[BroadcastId]

@@ -8,6 +8,7 @@ import pytest
 from domain.authors import name_of, operator_author
 from domain.errors import InvalidInput, NotAllowed, NotFound, StateError
 from domain.ids import AccountId, BroadcastId
+from storage.mongo import reviews
 from tests.support.push import CITY, DATA, Engine, order
 
 ANNA = operator_author("op_1", "安娜")
@@ -128,6 +129,23 @@ async def test_approving_twice_is_one_approval(engine: Engine):
     await approve(engine, broadcast, BORIS)
 
     assert len(await engine.approvals.records(broadcast)) == 1
+
+
+async def test_an_approval_counts_however_much_was_said_before(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reviews, "SHOWN", 3)
+    broadcast = await in_review(engine)
+    for number in range(4):
+        await engine.approvals.comment(broadcast, CITY, by=CLARA, text=f"意见{number}")
+
+    await approve(engine, broadcast, BORIS)
+
+    texts = [each.text for each in await engine.approvals.records(broadcast)]
+    assert texts == ["意见2", "意见3", ""]
+    assert (await engine.approvals.publish(broadcast, CITY, by=ANNA, revision=1)).state == (
+        "scheduled"
+    )
 
 
 async def test_of_two_publishers_at_once_one_publishes(engine: Engine):
