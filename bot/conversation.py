@@ -203,7 +203,7 @@ class _Turn:
         return Answer("text", f"{answer}\n\n{prompt.text}")
 
     async def _route(self, found: Match) -> Answer:
-        if self.figures:
+        if self.figures and found.route.kind != "event":  # that somebody came is no question
             self.figures.add(self.message.account, f"q:{found.route.router}")
         self.ask = replace(self.ask, argument=found.argument)
         self.session.options = []

@@ -6,7 +6,7 @@ gathered every few seconds. Names of numbers:
     calls, failed      pushes of the platform answered, and those that we could not answer
     b0 … b13           of the calls, how long the answer took, by `BOUNDS`
     follow, unfollow   people who came and went
-    q:{router}         questions to one service
+    q:{router}         questions to one service; what the platform reports by itself is none
     sent, delivered    messages the platform took, and those that reached a phone
     unanswered         sends of which the platform said nothing
     e:{errcode}        sends that the platform refused
