@@ -3,7 +3,7 @@
 A look that fails says nothing: what it would have found neither begins nor ends.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,16 +19,27 @@ from storage.redis.department_health import DepartmentHealth
 FAILED_FOR = timedelta(hours=24)  # then a failure is history
 QUOTA_SHARE = 0.8
 SILENT = timedelta(minutes=15)  # a feed that has failed since then
-OPEN_FOR = timedelta(minutes=5)  # a breaker, before somebody is told
+FAILING_FOR = timedelta(minutes=5)  # a department, before somebody is told
+UNTRIED = timedelta(minutes=10)  # nobody has asked it since: how it is now nobody knows
 SHOWN_TITLE = 60
 
-Shut = Callable[[datetime], Awaitable[Collection[str]]]
+Shut = Callable[[datetime], Awaitable[Mapping[str, datetime]]]
 
 
-async def open_departments(health: DepartmentHealth, now: datetime) -> list[str]:
-    """Return the names of departments that some process leaves alone just now (熔断)."""
+async def shut_departments(health: DepartmentHealth, now: datetime) -> dict[str, datetime]:
+    """Return the departments that some process leaves alone just now (熔断), by name.
+
+    With each goes when it was last asked in vain. A breaker stays half open until somebody asks
+    again, which may be never: after a while it says nothing any more.
+    """
     _, found = await health.open_breakers(now)
-    return sorted({connector.rpartition("|")[2] for connector in found})
+    last: dict[str, datetime] = {}
+    for connector, seen in found.items():
+        title = connector.rpartition("|")[2]
+        tried = [each.since for each in seen if each.since and now - each.since < UNTRIED]
+        if tried:
+            last[title] = max(*tried, last.get(title, tried[0]))
+    return dict(sorted(last.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +54,7 @@ class Look:
 class Conditions:
     """Every look there is. `shut` gives the departments whose breaker is open in some process.
 
-    A breaker that is tried in vain begins anew, so how long it has been open is noted here; a
+    A breaker that is tried in vain begins anew, so since when a department fails is noted here; a
     process that starts begins to count then.
     """
 
@@ -72,7 +83,8 @@ class Conditions:
         return (
             Look(name="failed", kinds=("broadcast.failed",), ask=self.failed),
             Look(name="paused", kinds=("broadcast.paused",), ask=self.paused),
-            Look(name="engine", kinds=("quota.high", "batches.dead"), ask=self.engine),
+            Look(name="engine", kinds=("quota.high",), ask=self.engine),
+            Look(name="dead", kinds=("batches.dead",), ask=self.dead),
             Look(name="feeds", kinds=("feed.silent",), ask=self.feeds),
             Look(name="departments", kinds=("department.down",), ask=self.departments),
         )
@@ -109,30 +121,50 @@ class Conditions:
         ]
 
     async def engine(self) -> list[Condition]:
-        """Accounts that have used most of the day, or have dead batches."""
+        """Accounts that have used most of the day, which is the day the overview was taken on."""
         overview = await self._overviews.cached()
-        day = minute_of(day_of(self._clock.now()))
+        day = minute_of(day_of(overview.at))
+        return [
+            Condition(
+                kind="quota.high",
+                what=f"quota.high|{view.account}|{day}",
+                subject=f"已用 {used * 100 // quota}%",
+                detail=f"{used:,} / {quota:,}",
+                account=view.account,
+            )
+            for view in overview.accounts
+            if (quota := view.quota) and (used := view.used_today or 0) >= QUOTA_SHARE * quota
+        ]
+
+    async def dead(self) -> list[Condition]:
+        """Broadcasts with dead batches, each by itself; notices and digests of an account as one.
+
+        A person's own notice has no page, and there may be thousands.
+        """
         found = []
-        for view in overview.accounts:
-            used, quota, dead = view.used_today or 0, view.quota, view.batches.get("dead", 0)
-            if quota and used >= QUOTA_SHARE * quota:
-                found.append(
-                    Condition(
-                        kind="quota.high",
-                        what=f"quota.high|{view.account}|{day}",
-                        subject=f"已用 {used * 100 // quota}%",
-                        detail=f"{used:,} / {quota:,}",
-                        account=view.account,
-                    )
+        for account in self._accounts:
+            dead = await self._troubles.with_dead(account)
+            others = sum(each.number for each in dead if each.kind != "broadcast")
+            found += [
+                Condition(
+                    kind="batches.dead",
+                    what=f"batches.dead|{each.id}",
+                    subject=each.title[:SHOWN_TITLE],
+                    detail=f"{each.number} 个批次",
+                    account=account,
+                    link=f"broadcasts/{each.id}",
                 )
-            if dead:
+                for each in dead
+                if each.kind == "broadcast"
+            ]
+            if others:
                 found.append(
                     Condition(
                         kind="batches.dead",
-                        what=f"batches.dead|{view.account}",
-                        subject=f"{dead} 个批次",
+                        what=f"batches.dead|{account}",
+                        subject=f"个人通知：{others} 个批次",
                         detail="python run.py push dead",
-                        account=view.account,
+                        account=account,
                     )
                 )
         return found
@@ -155,12 +187,12 @@ class Conditions:
         ]
 
     async def departments(self) -> list[Condition]:
-        """Departments that have been left alone for some minutes."""
+        """Departments that have been asked in vain for some minutes."""
         now = self._clock.now()
-        before = self._shut_since
-        self._shut_since = {title: before.get(title, now) for title in await self._shut(now)}
+        before, shut = self._shut_since, await self._shut(now)
+        self._shut_since = {title: before.get(title, now) for title in shut}
         return [
             Condition(kind="department.down", what=f"department.down|{title}", subject=title)
             for title, since in self._shut_since.items()
-            if now - since >= OPEN_FOR
+            if shut[title] - since >= FAILING_FOR
         ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from console.conditions import open_departments
+from console.conditions import shut_departments
 from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.figures import (
@@ -29,6 +29,7 @@ from domain.rights import Right
 from push.approvals import Approvals, why_not
 from push.lists import Lists
 from push.overview import Overviews
+from push.quota import Day, Quotas
 from storage.mongo.figures import DayFigures, MongoFigures
 from storage.mongo.troubles import MongoTroubles, Troubled
 from storage.redis.department_health import DepartmentHealth
@@ -61,8 +62,6 @@ class Today:
     p95_ms: float | None
     counts: Counts  # since midnight in Beijing
     followers: int | None
-    used: int | None
-    quota: int | None
     minutes: Sequence[Point] = field(repr=False, default=())  # the last hour
     hours: Sequence[Point] = field(repr=False, default=())  # of today
 
@@ -86,13 +85,6 @@ class Today:
         """How many sends did not arrive, or were refused."""
         return sum(self.refused.values()) + sum(self.undelivered.values())
 
-    @property
-    def left(self) -> int | None:
-        """What is left of the day's quota."""
-        if self.quota is None or self.used is None:
-            return None
-        return max(0, self.quota - self.used)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -112,6 +104,7 @@ class Dashboards:
         figures: MongoFigures,
         troubles: MongoTroubles,
         overviews: Overviews,
+        quotas: Quotas,
         approvals: Approvals,
         lists: Lists,
         health: DepartmentHealth,
@@ -120,6 +113,7 @@ class Dashboards:
         self._figures = figures
         self._troubles = troubles
         self._overviews = overviews
+        self._quotas = quotas
         self._approvals = approvals
         self._lists = lists
         self._health = health
@@ -135,8 +129,6 @@ class Dashboards:
         async with asyncio.timeout(SECONDS):
             minutes = await self._figures.minutes(account, since, now)
             [day] = await self._figures.days(account, [midnight])
-            overview = await self._overviews.cached()
-        view = next((each for each in overview.accounts if each.account == account), None)
         last = range(minute - 60, minute)  # the one that runs is not whole
         first_today = minute_of(midnight)
         today = {number: counts for number, counts in minutes.items() if number >= first_today}
@@ -147,13 +139,16 @@ class Dashboards:
             p95_ms=quantile(recent, 0.95),
             counts=together(today.values()),
             followers=day.followers,
-            used=view.used_today if view else None,
-            quota=view.quota if view else None,
             minutes=[
                 Point(at=moment_of(number), counts=minutes.get(number, {})) for number in last
             ],
             hours=_hours(today, midnight, now),
         )
+
+    async def quota(self, account: AccountId) -> Day:
+        """Return the day's quota as the engine sees it: used, and reserved by what is planned."""
+        async with asyncio.timeout(SECONDS):
+            return await self._quotas.day(account, self._clock.now())
 
     async def days(self, account: AccountId) -> list[DayFigures]:
         """Return the last thirty days, today's as far as it has come."""
@@ -163,7 +158,7 @@ class Dashboards:
     async def departments(self) -> Sequence[str] | None:
         """Return the departments that are left alone just now; None when nobody can tell."""
         try:
-            return await open_departments(self._health, self._clock.now())
+            return list(await shut_departments(self._health, self._clock.now()))
         except StoreAway:
             return None
 

@@ -374,6 +374,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 stores.figures,
                 stores.troubles,
                 overviews,
+                quotas,
                 approvals,
                 lists,
                 stores.department_health,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
-from console.conditions import Conditions, open_departments
+from console.conditions import Conditions, shut_departments
 from console.rolling_up import RollingUp
 from console.watching import Teller, Watch
 from domain.ids import AccountId
@@ -30,7 +30,7 @@ def watching_ticks(ctx: AppContext) -> dict[str, tuple[Tick, timedelta]]:
             for account in trigger.accounts
         ],
         ctx.clock,
-        shut=partial(open_departments, stores.department_health),
+        shut=partial(shut_departments, stores.department_health),
     )
     watch = Watch(conditions, stores.incidents, ctx.clock, tells=ctx.robot is not None)
     ticks: dict[str, tuple[Tick, timedelta]] = {

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from domain.broadcast import BroadcastState
+from domain.broadcast import BroadcastState, Kind
 from domain.ids import AccountId, BroadcastId
 from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.ledger import SWEPT, MongoLedger
 
 MADE_WITHIN = timedelta(days=90)  # a broadcast may be planned that long before it fails
 MOST = 100
@@ -33,11 +34,45 @@ class Troubled:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithDead:
+    """A broadcast, notice or digest that has dead batches, and how many."""
+
+    id: BroadcastId
+    kind: Kind
+    title: str
+    number: int
+
+
 class MongoTroubles:
     """Reads the broadcasts of an account by what is to be done about them."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._broadcasts = database[MongoBroadcasts.collection]
+        self._batches = database[MongoLedger.collection]
+
+    async def with_dead(self, account: AccountId) -> list[WithDead]:
+        """Return those with dead batches, by their ids: found by the index of the sweep."""
+        cursor = await self._batches.aggregate(
+            [
+                {"$match": {"state": "dead", "account": account}},
+                {"$group": {"_id": "$broadcast", "number": {"$sum": 1}}},
+                {"$sort": {"_id": ASCENDING}},
+            ],
+            hint=dict(SWEPT),
+            maxTimeMS=MILLISECONDS,
+        )
+        numbers = {row["_id"]: row["number"] async for row in cursor}
+        found = self._broadcasts.find({"_id": {"$in": list(numbers)}}, {"kind": 1, "title": 1})
+        return [
+            WithDead(
+                id=BroadcastId(row["_id"]),
+                kind=row["kind"],
+                title=row["title"],
+                number=numbers[row["_id"]],
+            )
+            async for row in found.sort("_id", ASCENDING).max_time_ms(MILLISECONDS)
+        ]
 
     async def failed(self, account: AccountId, now: datetime, since: datetime) -> list[Troubled]:
         """Return those that failed since then."""

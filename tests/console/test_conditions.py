@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from console.conditions import Conditions
+from console.conditions import Conditions, shut_departments
+from domain.figures import day_of, minute_of
 from domain.ids import AccountId
 from domain.overview import AccountView, Overview
+from storage.mongo.ledger import MongoLedger
 from storage.mongo.triggers import MongoTriggers
 from storage.mongo.troubles import MongoTroubles
+from storage.redis.department_health import DepartmentHealth
 
 CITY, PLAIN = AccountId("city"), AccountId("plain")
 
@@ -20,18 +23,19 @@ class Engine:
     """An overview as a test wants it."""
 
     views: list[AccountView] = field(default_factory=list)
+    at: datetime = datetime(2026, 11, 24, 1, tzinfo=UTC)
 
     async def cached(self) -> Overview:
-        return Overview(at=datetime.now(UTC), accounts=tuple(self.views))
+        return Overview(at=self.at, accounts=tuple(self.views))
 
 
 @dataclass
 class Doors:
     """Departments that are left alone."""
 
-    shut: list[str] = field(default_factory=list)
+    shut: dict[str, datetime] = field(default_factory=dict)
 
-    async def ask(self, now: datetime) -> list[str]:
+    async def ask(self, now: datetime) -> dict[str, datetime]:
         return self.shut
 
 
@@ -90,18 +94,43 @@ async def test_what_failed_today_and_what_paused_itself_is_found(conditions, mon
     ]
 
 
-async def test_four_fifths_of_the_quota_and_dead_batches_are_found(conditions, engine):
+async def test_four_fifths_of_the_quota_are_found_for_the_day_they_were_counted_on(
+    conditions, engine, clock
+):
+    engine.at = datetime(2026, 11, 24, 15, 59, 58, tzinfo=UTC)  # just before midnight in Beijing
+    clock.set(engine.at + timedelta(seconds=4))
     engine.views = [
-        AccountView(account=CITY, batches={"dead": 2}, used_today=800, quota=1000),
-        AccountView(account=PLAIN, batches={"dead": 0}, used_today=799, quota=1000),
+        AccountView(account=CITY, batches={}, used_today=800, quota=1000),
+        AccountView(account=PLAIN, batches={}, used_today=799, quota=1000),
         AccountView(account=AccountId("both"), batches={}, used_today=10**9, quota=None),
     ]
 
     found = await conditions.engine()
 
-    assert [(each.kind, each.account) for each in found] == [
-        ("quota.high", CITY),
-        ("batches.dead", CITY),
+    of_that_day = minute_of(day_of(engine.at))
+    assert [(each.kind, each.what) for each in found] == [
+        ("quota.high", f"quota.high|city|{of_that_day}")
+    ]
+
+
+async def test_each_broadcast_with_dead_batches_is_told_of_and_all_notices_as_one(
+    conditions, mongo, clock
+):
+    await mongo[MongoLedger.collection].create_indexes(list(MongoLedger.indexes))
+    for number, kind in ((1, "broadcast"), (2, "broadcast"), (3, "notice"), (4, "digest")):
+        await broadcast(mongo, clock, number, state="paused", kind=kind)
+        await mongo[MongoLedger.collection].insert_many(
+            {"_id": f"bc_{number}:{seq}", "broadcast": f"bc_{number}", "account": "city",
+             "state": state, "seq": seq}
+            for seq, state in enumerate(("dead", "dead", "done"))
+        )  # fmt: skip
+
+    found = await conditions.dead()
+
+    assert [(each.what, each.subject, each.detail, each.link) for each in found] == [
+        ("batches.dead|bc_1", "任务1", "2 个批次", "broadcasts/bc_1"),
+        ("batches.dead|bc_2", "任务2", "2 个批次", "broadcasts/bc_2"),
+        ("batches.dead|city", "个人通知：4 个批次", "python run.py push dead", ""),
     ]
 
 
@@ -125,17 +154,32 @@ async def test_a_feed_that_fails_for_a_quarter_of_an_hour_is_silent(conditions, 
     assert [each.what for each in found] == ["feed.silent|city|alert"]
 
 
-async def test_a_department_is_down_when_it_was_left_alone_for_five_minutes(
+async def test_a_department_is_down_when_it_was_asked_in_vain_for_five_minutes(
     conditions, doors, clock
 ):
-    doors.shut = ["公积金中心"]
+    doors.shut = {"公积金中心": clock.now()}
     first = await conditions.departments()
     clock.advance(timedelta(minutes=5))
+    untried = await conditions.departments()
+    doors.shut = {"公积金中心": clock.now()}
     found = await conditions.departments()
-    doors.shut = []
+    doors.shut = {}
     await conditions.departments()
-    doors.shut = ["公积金中心"]
+    doors.shut = {"公积金中心": clock.now()}
     again = await conditions.departments()
 
-    assert (first, again) == ([], [])
+    assert (first, untried, again) == ([], [], [])
     assert [(each.subject, each.account) for each in found] == [("公积金中心", None)]
+
+
+async def test_a_breaker_that_nobody_tries_any_more_is_no_incident_for_ever(redis, clock):
+    health, began = DepartmentHealth(redis), clock.now()
+    doors = {"fund|query|住房公积金": ("probing", began)}
+
+    async def shut_at(minutes: int) -> dict[str, datetime]:
+        now = began + timedelta(minutes=minutes)
+        await health.add("host:1", now, {}, [], doors)
+        return await shut_departments(health, now)
+
+    assert await shut_at(9) == {"住房公积金": began}
+    assert await shut_at(10) == {}

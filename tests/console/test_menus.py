@@ -64,9 +64,7 @@ async def test_an_older_draft_does_not_follow_a_newer_one_that_went_live(desk: D
     await desk.menus.save(CITY, menu("旧的"), revision=0, by=LI)
     store = Overtaken(mongo)
     store.first = overtake
-    slow = Menus(
-        store, {CITY: desk.api}, desk.menus.first, CONTRACT_KEYS, desk.menus._audit, clock
-    )
+    slow = Menus(store, {CITY: desk.api}, desk.menus.first, CONTRACT_KEYS, desk.menus._audit, clock)
 
     with pytest.raises(MenuChanged, match="王强"):
         await slow.publish_draft(CITY, revision=1, by=LI)

@@ -12,6 +12,7 @@ from domain.clock import in_beijing
 from domain.figures import net_follows, quantile
 from domain.incident import IncidentKind
 from push.outcomes import BLOCKED, why_failed
+from push.quota import Day
 from web.admin.base import AdminPage
 from web.admin.table import ACCOUNT, route
 from web.admin.words import mark
@@ -55,7 +56,7 @@ class DashboardPage(AdminPage):
         days = await dashboards.days(account)
         self.page(
             "admin/dashboard.html",
-            **numbers_of(self, today),
+            **numbers_of(self, today, await dashboards.quota(account)),
             waiting=[
                 {
                     "what": self.say(WAITING[each.kind]),
@@ -105,7 +106,8 @@ class NumbersPart(AdminPage):
 
     async def get(self) -> None:
         today = await self.ctx.dashboards.today(self.account_id)
-        self.fragment("admin/_dashboard_numbers.html", **numbers_of(self, today))
+        quota = await self.ctx.dashboards.quota(self.account_id)
+        self.fragment("admin/_dashboard_numbers.html", **numbers_of(self, today, quota))
 
 
 class PlotData(AdminPage):
@@ -137,7 +139,7 @@ class Acknowledgement(AdminPage):
 # --- what the templates show --------------------------------------------------------------------
 
 
-def numbers_of(page: AdminPage, today: Today) -> dict[str, Any]:
+def numbers_of(page: AdminPage, today: Today, quota: Day) -> dict[str, Any]:
     """Return what `_dashboard_numbers.html` shows."""
     return {
         "today": today,
@@ -145,7 +147,9 @@ def numbers_of(page: AdminPage, today: Today) -> dict[str, Any]:
         "p95": None if today.p95_ms is None else round(today.p95_ms),
         "net": net_follows(today.counts),
         "reasons": reasons_of(page, today),
-        "used_share": round(100 * (today.used or 0) / today.quota) if today.quota else None,
+        "quota": quota,
+        "left": quota.left_for("normal"),
+        "used_share": round(100 * quota.used / quota.limit) if quota.limit else 0,
     }
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from console.rolling_up import RollingUp
 from domain.access import Role
+from domain.allowance import PlatformQuota, day_number
 from domain.broadcast import Broadcast
 from domain.figures import day_of, days_until, minute_of
 from domain.ids import AccountId, BroadcastId
@@ -74,8 +75,8 @@ async def test_what_citizens_do_is_counted_through_all_stores(town: Town, town_c
     follows = json.loads((await editor.get(HOME + "dashboard/follows.json")).text)
     numbers = await editor.get(HOME + "dashboard/numbers", htmx=True)
 
-    assert services["x"][0] == "停水停电停气"
-    assert services["series"][0]["values"][0] == 1
+    assert services["x"] == ["停水停电停气"]  # and that somebody came is no question
+    assert services["series"][0]["values"] == [1]
     assert follows["series"][0]["values"][-1] == 1
     assert "今日净增 +1" in numbers.text
     today = await ctx.stores.figures.days(CITY, [day_of(ctx.clock.now())])
@@ -110,6 +111,20 @@ async def test_numbers_and_plots_are_those_of_the_account(console: Console, cloc
     for words in ("没有等待您处理的事项", "最近没有回调", "平台没有告知配额", "今天还没有人查询"):
         assert words in empty
     assert (await editor.get(HOME + "dashboard/secrets.json")).status == 404
+
+
+async def test_what_is_left_of_the_day_is_what_the_engine_would_still_give(console: Console, clock):
+    stores, now = console.ctx.stores, clock.now()
+    said = PlatformQuota(daily_limit=1000, used=0)
+    await stores.quotas.learn(CITY, day_number(now), said, quota=1000)
+    planned = broadcast(1, clock, state="scheduled", due_at=now + timedelta(hours=1))
+    await stores.broadcasts.add(planned, reserved=300)
+    editor = await console.as_(("editor",))
+
+    numbers = (await editor.get(HOME + "dashboard/numbers", htmx=True)).text
+
+    assert "<dd>650<small>" in " ".join(numbers.split()).replace("<dd> ", "<dd>")
+    assert "共 1,000，已用 0%，已排定的任务还要用 300" in numbers
 
 
 async def test_each_sees_what_waits_for_them(console: Console, clock):
