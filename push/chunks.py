@@ -12,6 +12,7 @@ Dying at any point of it loses nobody and doubles nobody:
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -30,6 +31,7 @@ from push.receipts import Receipts
 from push.rounds import Round
 from push.sender import (
     MOST_PUT_OFF,
+    NEXT_MINUTE,
     REDIS_BACK,
     Misconfigured,
     NoAnswer,
@@ -37,6 +39,7 @@ from push.sender import (
     PutOff,
     Result,
     Sender,
+    TokenRejected,
     WrongMessage,
 )
 from storage.mongo.deliveries import MongoDeliveries
@@ -48,6 +51,7 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN = timedelta(seconds=20)  # a platform that does not answer is left alone that long
 MANY_SILENT = 5
+MANY_REJECTED = 5  # tokens, and half of what was sent: then it is not chance
 SILENT_HOLD = timedelta(seconds=5)
 
 
@@ -220,7 +224,11 @@ class Chunks:
             self._note(openid, result, found)
 
         waiting = list(people)
-        async with asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            try:
+                await stack.enter_async_context(self._jobs.readers(job, people))
+            except StoreAway as error:
+                found.halted_until = self._clock.now() + _pause(error)
             while waiting and found.halted_until is None and await may_go_on():
                 try:
                     with counters.waiting(batch.account):
@@ -280,9 +288,20 @@ class Chunks:
                 found.put_off_until = max(found.put_off_until or until, until)
             case NoAnswer():
                 found.at_risk.append(openid)
+            case TokenRejected():
+                self._note_rejected(openid, result, found)
             case Misconfigured():
                 found.afresh.append(openid)
                 found.misconfigured = result
+
+    def _note_rejected(self, openid: OpenId, result: TokenRejected, found: Round) -> None:
+        """Put somebody off until the next token may be asked for; stop when it is everybody."""
+        until = self._clock.now() + NEXT_MINUTE
+        found.rejected.append(result)
+        found.put_off.append(openid)
+        found.put_off_until = max(found.put_off_until or until, until)
+        if len(found.rejected) >= MANY_REJECTED and 2 * len(found.rejected) >= found.sends:
+            found.misconfigured = Misconfigured(result.errcode, result.reason)
 
     # --- outcomes -------------------------------------------------------------------------
 
@@ -292,7 +311,9 @@ class Chunks:
         One of which nobody was concluded stays as it is, with a later time: held up every second
         for hours, a batch must not grow.
         """
-        if chunk.tries + 1 > MOST_PUT_OFF:
+        if chunk.tries + 1 > MOST_PUT_OFF and found.rejected:  # a person must see to the token
+            found.misconfigured = Misconfigured(found.rejected[0].errcode, found.rejected[0].reason)
+        elif chunk.tries + 1 > MOST_PUT_OFF:
             found.deliveries += self._all(found.put_off, "failed", "put off too often")
             found.put_off.clear()
         outcomes = await self._record(job, batch, found.deliveries)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from domain.broadcast import Broadcast
@@ -9,6 +10,7 @@ from domain.ids import BroadcastId, OpenId
 from domain.ledger import Content
 from domain.people import Subject
 from push.digest_cards import Card, DigestCards
+from push.personal import Personal
 from push.ports import Cipher, People
 from push.sealed import unseal
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -37,7 +39,9 @@ class Jobs:
         people: People,
         cipher: Cipher,
         cards: DigestCards,
+        personal: Personal,
     ) -> None:
+        self._personal = personal
         self._store = store
         self._notices = notices
         self._people = people
@@ -59,6 +63,13 @@ class Jobs:
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return job
+
+    def readers(self, job: Job, people: Sequence[OpenId]) -> AbstractAsyncContextManager[None]:
+        """Know these people's own values while the block lasts, where the content asks for them.
+
+        Raises `StoreAway` when they cannot be looked up.
+        """
+        return self._personal.ahead(job.broadcast.account, people, job.content)
 
     async def still_meant(self, job: Job, people: Sequence[OpenId]) -> set[OpenId]:
         """Return those of the people who are still meant at this moment."""

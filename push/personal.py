@@ -1,33 +1,31 @@
 """Personal messages (个性化发送): each reader's own values are put in as a message leaves.
 
 `PersonalGateway` stands before the platform. A text without placeholders passes as it is, at no
-cost; with them, the reader is looked up first, and only the half that is asked for: names and
-plates are encrypted, the region is not. Repeating a send fills the same text again, and the
-platform knows the repeat by its client_msg_id, whatever changed meanwhile.
+cost; with them the readers of a sub-chunk are looked up together before it leaves (`ahead`), and
+only what is asked for: names and plates are encrypted, the region is not. Repeating a send fills
+the same text again, and the platform knows the repeat by its client_msg_id, whatever changed
+meanwhile.
 
-When the reader cannot be looked up nothing has left: that is `StoreAway`, after which everybody
+When readers cannot be looked up nothing has left: that is `StoreAway`, after which everybody
 waits, as while Redis is away.
 """
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from config.catalogue import Catalogue
 from domain.ids import AccountId, OpenId
 from domain.ledger import Content
-from domain.people import Bindings, Subscriber
 from domain.personal import (
-    NAME,
-    PLATE,
-    REGION,
     Known,
     asked_of,
     filled,
     filled_content,
     filled_fields,
-    first_region,
     placeholders_in,
     values_of,
 )
@@ -36,16 +34,25 @@ from storage.redis.scripts import StoreAway
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 3.0  # seconds for one reader
+PATIENCE = 3.0  # seconds for the readers of a sub-chunk
 PLAIN_KEPT = 64  # messages being sent at the same time
 
 
 class Readers(Protocol):
-    """Where readers are looked up (`storage.mongo.people`)."""
+    """Where readers are looked up (`storage.mongo.readers`)."""
 
-    async def find(self, account: AccountId, openid: OpenId) -> Subscriber | None: ...
+    async def known(
+        self, account: AccountId, openids: Sequence[OpenId], asked: Collection[str]
+    ) -> dict[OpenId, Known]: ...
 
-    async def bindings(self, account: AccountId, openid: OpenId) -> Bindings: ...
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The readers of one sub-chunk, while it is being sent."""
+
+    account: AccountId
+    asked: frozenset[str]
+    values: Mapping[OpenId, dict[str, str]]
 
 
 class Personal:
@@ -54,32 +61,50 @@ class Personal:
     def __init__(self, readers: Readers, catalogue: Catalogue) -> None:
         self._readers = readers
         self._names = {code: region.name for code, region in catalogue.regions.items()}
+        self._ahead: list[_Ahead] = []  # as many as there are sub-chunks under way
 
     async def values(
         self, account: AccountId, openid: OpenId, asked: Collection[str]
     ) -> dict[str, str]:
         """Return the values of one reader; of what is not asked for, the general words."""
-        subscriber, bindings = None, Bindings()
-        async with asyncio.timeout(PATIENCE):
-            if REGION.name in asked:
-                subscriber = await self._readers.find(account, openid)
-            if {NAME.name, PLATE.name}.intersection(asked):
-                bindings = await self._readers.bindings(account, openid)
-        region = None
-        if subscriber is not None:
-            own = [subscriber.region, *(each.region for each in subscriber.subscriptions)]
-            region = first_region(own)
-        named, vehicles = bindings.real_name, bindings.vehicles
-        known = Known(
-            region=region,
-            name=named.name if named is not None else None,
-            plate=vehicles[0].plate if vehicles else None,
-        )
-        return values_of(known, self._names)
+        for ahead in self._ahead:
+            if ahead.account == account and ahead.asked.issuperset(asked):
+                found = ahead.values.get(openid)
+                if found is not None:
+                    return found
+        return (await self._look_up(account, [openid], asked))[openid]
+
+    @asynccontextmanager
+    async def ahead(
+        self, account: AccountId, people: Sequence[OpenId], content: Content
+    ) -> AsyncIterator[None]:
+        """Look these readers up in one go, for what is sent to them while the block lasts."""
+        asked = asked_of(content)
+        if not asked or not people:
+            yield
+            return
+        try:
+            values = await self._look_up(account, people, asked)
+        except Exception as error:  # whatever the look-up raises, nothing has left
+            raise _away(error) from error
+        ahead = _Ahead(account, asked, values)
+        self._ahead.append(ahead)
+        try:
+            yield
+        finally:
+            self._ahead = [each for each in self._ahead if each is not ahead]
 
     async def seen_by(self, account: AccountId, openid: OpenId, content: Content) -> Content:
         """Return a content as this reader would see it."""
         return filled_content(content, await self.values(account, openid, asked_of(content)))
+
+    async def _look_up(
+        self, account: AccountId, people: Sequence[OpenId], asked: Collection[str]
+    ) -> dict[OpenId, dict[str, str]]:
+        async with asyncio.timeout(PATIENCE):
+            known = await self._readers.known(account, people, asked)
+        nothing = Known()
+        return {openid: values_of(known.get(openid, nothing), self._names) for openid in people}
 
 
 class PersonalGateway:
@@ -167,8 +192,12 @@ class PersonalGateway:
         try:
             return await self._personal.values(self._account, openid, asked)
         except Exception as error:  # whatever the look-up raises, nothing has left
-            log.warning("personal.unknown", extra={"reason": type(error).__name__})
-            raise StoreAway(f"the reader's values: {type(error).__name__}") from error
+            raise _away(error) from error
+
+
+def _away(error: Exception) -> StoreAway:
+    log.warning("personal.unknown", extra={"reason": type(error).__name__})
+    return StoreAway(f"the readers' values: {type(error).__name__}")
 
 
 def personal_gateways(

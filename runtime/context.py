@@ -359,7 +359,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
                 clock,
             ),
             overviews=overviews,
-            personal=Personal(stores.people, catalogue),
+            personal=Personal(stores.readers, catalogue),
             readers=Readers(
                 stores.readers,
                 stores.people,

@@ -276,7 +276,14 @@ def make_audit_keeper(ctx: AppContext) -> AuditKeeper:
 def make_worker(ctx: AppContext) -> tuple[Worker, Recovery]:
     """Put the sending side together; both share what they know of running broadcasts."""
     stores, push, clock = ctx.stores, ctx.settings.push, ctx.clock
-    jobs = Jobs(stores.broadcasts, stores.notices, ctx.audiences, stores.fields, ctx.digest_cards)
+    jobs = Jobs(
+        stores.broadcasts,
+        stores.notices,
+        ctx.audiences,
+        stores.fields,
+        ctx.digest_cards,
+        ctx.personal,
+    )
     gate = Gate(stores.broadcasts, clock, quiet_hours=push.quiet_hours)
     closer = Closer(stores.broadcasts, stores.ledger, stores.deliveries, stores.ring, clock)
     gateways = personal_gateways(ctx.platforms, ctx.personal)

@@ -227,7 +227,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             fields=fields,
             people=MongoPeople(database, fields),
             subscriber_lists=MongoSubscriberLists(database),
-            readers=MongoReaders(database),
+            readers=MongoReaders(database, fields),
             audiences=MongoAudiences(database, fields),
             audit=MongoAudit(database, settings.security.master_key),
             broadcasts=MongoBroadcasts(database),

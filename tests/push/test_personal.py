@@ -9,8 +9,10 @@ from domain.broadcast import Audience
 from domain.ids import OpenId, RegionCode
 from domain.masking import IdentityNumber, PersonName, Plate
 from domain.people import Bindings, Person, RealName, Vehicle
-from domain.personal import general, unknown_in, widest
+from domain.personal import Known, general, unknown_in, widest
 from push.orders import OrderRefused
+from storage.mongo.readers import MongoReaders
+from tests.push.conftest import MakeEngine
 from tests.support.platform import Platform
 from tests.support.push import CITY, DATA, Engine
 
@@ -90,10 +92,8 @@ async def test_while_readers_cannot_be_looked_up_nothing_leaves_and_nobody_is_lo
     engine: Engine, platform: Platform
 ):
     class Away:
-        async def find(self, account, openid):
+        async def known(self, account, openids, asked):
             raise TimeoutError
-
-        bindings = find
 
     await engine.follow(3)
     found = engine.personal._readers
@@ -124,3 +124,39 @@ def test_words_in_braces_that_are_no_placeholders_are_named():
     assert unknown_in("{区域}{name} {}") == ("name",)
     assert general("{区域}居民") == "本市居民"
     assert len(widest("{区域}")) == 8
+
+
+async def test_readers_of_a_sub_chunk_are_looked_up_together(
+    make_engine: MakeEngine, platform: Platform
+):
+    asked: list[int] = []
+
+    class Counted(MongoReaders):
+        async def known(self, account, openids, asked_for):
+            asked.append(len(openids))
+            return await super().known(account, openids, asked_for)
+
+    engine = await make_engine(chunk_size=25, batch_size=50)
+    first, *_ = await engine.follow(50)
+    await _know(engine, first)
+    engine.reader_store.__class__ = Counted
+
+    broadcast = await engine.begin(data=PERSONAL)
+    async with engine.working():
+        counts = await engine.finished(broadcast)
+
+    assert (counts.sent, asked) == (50, [25, 25])
+    said = {each["touser"]: each["data"]["thing1"]["value"] for each in platform.messages}
+    assert said[first] == "王*，南山区停水"
+    assert sorted(set(said.values())) == ["市民朋友，本市停水", "王*，南山区停水"]
+
+
+async def test_nothing_that_a_message_does_not_show_is_decrypted(engine: Engine):
+    (known,) = await engine.follow(1)
+    await _know(engine, known)
+
+    region = await engine.reader_store.known(CITY, [known], {"区域"})
+    plate = await engine.reader_store.known(CITY, [known], {"车牌"})
+
+    assert region == {known: Known(region=RegionCode("440305"))}
+    assert plate == {known: Known(plate=Plate("粤B12345"))}

@@ -70,6 +70,7 @@ from storage.mongo.notices import MongoNotices
 from storage.mongo.papers import subscriber_fields
 from storage.mongo.people import MongoPeople
 from storage.mongo.quotas import MongoQuotas
+from storage.mongo.readers import MongoReaders
 from storage.mongo.retention import MongoRetention
 from storage.mongo.reviews import MongoReviews
 from storage.mongo.revisions import MongoRevisions
@@ -210,7 +211,7 @@ class Engine:
         )
         self.digests = self.new_digests()
         self._add_history(fields)
-        self._add_lists(sealer)
+        self._add_lists(sealer, fields)
         self.broadcasts = Broadcasts(
             self.store,
             self.ledger,
@@ -238,7 +239,9 @@ class Engine:
             clock,
         )
         self.closer = Closer(self.store, self.ledger, self.deliveries, self.ring, clock)
-        self.jobs = Jobs(self.store, self.notice_store, self.audiences, fields, self.cards)
+        self.jobs = Jobs(
+            self.store, self.notice_store, self.audiences, fields, self.cards, self.personal
+        )
         tokens = RedisTokens(redis, sealer)
         platforms = {
             account_id: WeChatApi(
@@ -306,9 +309,10 @@ class Engine:
         self.erasures = MongoErasures(self.database, fields)
         self.retention = self.new_retention()
 
-    def _add_lists(self, sealer: Sealer) -> None:
+    def _add_lists(self, sealer: Sealer, fields: FieldCipher) -> None:
         self.resends = Resends(self.store, self.delivery_lists, self.clock)
-        self.personal = Personal(self.people, self.catalogue)
+        self.reader_store = MongoReaders(self.database, fields)
+        self.personal = Personal(self.reader_store, self.catalogue)
         self.lists = Lists(
             self.store, MongoBroadcastLists(self.database), self.delivery_lists, sealer
         )
