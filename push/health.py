@@ -1,11 +1,13 @@
 """When a broadcast must stop by itself and call a person (自动暂停)."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from domain.ids import BroadcastId
 from push.rounds import Round
 
 ENOUGH = 50  # outcomes before a share means anything
+LATELY = 1_000  # the last outcomes, of which the share is taken: old successes excuse nothing
 SHARE = 0.5
 KEPT = 1_000
 
@@ -15,6 +17,17 @@ class _Record:
     resumes: int
     sent: int = 0
     failed: int = 0
+    rounds: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def add(self, sent: int, failed: int) -> None:
+        """Take note of a sub-chunk and forget those before the last thousand outcomes."""
+        self.rounds.append((sent, failed))
+        self.sent += sent
+        self.failed += failed
+        while self.sent + self.failed - sum(self.rounds[0]) >= LATELY:
+            gone, lost = self.rounds.popleft()
+            self.sent -= gone
+            self.failed -= lost
 
 
 class Health:
@@ -31,8 +44,7 @@ class Health:
                 self._records.clear()
             record = self._records[broadcast] = _Record(resumes)
         answers = [delivery for delivery in found.deliveries if delivery.errcode is not None]
-        record.sent += sum(delivery.state == "sent" for delivery in found.deliveries)
-        record.failed += len(answers)
+        record.add(sum(delivery.state == "sent" for delivery in found.deliveries), len(answers))
         if found.misconfigured is not None:
             return f"configuration: {found.misconfigured.reason}"
         if found.refused_as_wrong and found.refused_as_wrong == found.sends and not record.sent:

@@ -7,7 +7,7 @@ from domain.delivery import Outcome
 from domain.ids import OpenId
 from domain.ledger import Delivery
 from push.gate import Verdict
-from push.sender import Misconfigured, NotThisWay
+from push.sender import Misconfigured, NotThisWay, TokenRejected
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Round:
     misconfigured: Misconfigured | None = None
     sends: int = 0
     silent: int = 0  # unrepeatable sends that no answer came to
+    rejected: list[TokenRejected] = field(default_factory=list)  # twice, for each of `put_off`
     refused_as_wrong: int = 0  # answers of class config_message
     stopped: Verdict | None = None
     begun: bool = False  # something is to be written; else the sub-chunk is as it was

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 MINUTE_QUOTA = 45011
 DAY_QUOTA = 45009
-THROTTLED = frozenset({MINUTE_QUOTA, DAY_QUOTA, 44990})
+TOKEN_REJECTED = frozenset({40001, 40014, 42001})  # and the next one as well
+ONE_PERSON = frozenset({43117})  # the only refusal to be tried later that is not the account's
 NEXT_MINUTE = timedelta(seconds=60)
 REDIS_BACK = timedelta(seconds=1)
 STORMS: Mapping[int, Storm] = {
@@ -63,6 +64,14 @@ class Misconfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRejected:
+    """Not sent: the token was rejected, and so was the next one. Many of these need a person."""
+
+    errcode: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WrongMessage:
     """Refused because of what is in it; when it is everybody's, the template is wrong."""
 
@@ -77,7 +86,7 @@ class NotThisWay:
     reason: str
 
 
-Result = Delivery | WrongMessage | PutOff | NoAnswer | Misconfigured | NotThisWay
+Result = Delivery | WrongMessage | PutOff | NoAnswer | Misconfigured | TokenRejected | NotThisWay
 MayGoOn = Callable[[], Awaitable[bool]]
 
 
@@ -110,6 +119,7 @@ class Sender:
         self._people = people
         self._clock = clock
         self._pauses = pauses or Pauses()
+        self._held_until: dict[AccountId, datetime] = {}
 
     async def send(
         self,
@@ -154,7 +164,7 @@ class Sender:
                 if error.errcode in own and not at_risk:
                     return NotThisWay(error.errcode, str(error))
                 result = await self.conclude(account, openid, error)
-                if at_risk and isinstance(result, PutOff | Misconfigured):
+                if at_risk and isinstance(result, PutOff | Misconfigured | TokenRejected):
                     return NoAnswer(str(error))
                 return result
             except StoreAway as error:  # the access_token lies in Redis: nothing has left
@@ -178,6 +188,14 @@ class Sender:
             await self._limiter.hold(account, pause)
         except StoreAway as error:
             log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
+
+    def _tell_held(self, account: AccountId, until: datetime, reason: str) -> None:
+        """Call a person, once for all that were under way when the platform began to refuse."""
+        told = self._held_until.get(account)
+        if told is None or until > told + NEXT_MINUTE:
+            self._held_until[account] = until
+            extra = {"account": account, "reason": reason, "until": until}
+            log.error("account.held", extra=extra)
 
     async def _slow_down(self, account: AccountId, pause: timedelta) -> None:
         try:
@@ -228,19 +246,9 @@ class Sender:
                 return NoAnswer(reason)
             case "retry_now":
                 return PutOff(now + NEXT_MINUTE, reason, counts=True)
-            case "retry_later" if error.errcode == DAY_QUOTA:
-                until = next_midnight(now)
-                await self._hold(account, until - now)
-                return PutOff(until, reason, counts=False)
-            case "retry_later":
-                until = now + (error.retry_after or NEXT_MINUTE)
-                throttled = error.errcode in THROTTLED
-                if error.errcode == MINUTE_QUOTA:
-                    await self._slow_down(account, until - now)
-                elif throttled:
-                    await self._hold(account, until - now)
-                return PutOff(until, reason, counts=not throttled)
-            case "config" | "refresh_token":
+            case "retry_later" | "refresh_token":
+                return await self._later(account, error, channel)
+            case "config":
                 return Misconfigured(error.errcode, reason)
             case "unreachable":
                 await self._people.mark_unreachable(account, openid, reason)
@@ -255,3 +263,27 @@ class Sender:
             channel=channel,
         )
         return WrongMessage(failed) if error.failure == "config_message" else failed
+
+    async def _later(
+        self, account: AccountId, error: SendFailed, channel: ChannelName
+    ) -> PutOff | TokenRejected:
+        """Return when to try again what was not sent, and stop the account if it is the account's.
+
+        What the platform refuses the account for a time it refuses for everybody: to ask for
+        each of them as well would burn calls and prolong it, and nobody may be given up for it.
+        """
+        now, reason = self._clock.now(), str(error)
+        if error.errcode in TOKEN_REJECTED:
+            return TokenRejected(error.errcode, reason)
+        until = now + (error.retry_after or NEXT_MINUTE)
+        if error.errcode == DAY_QUOTA:
+            until = next_midnight(now)
+            await self._hold(account, until - now)
+        elif error.errcode == MINUTE_QUOTA:
+            await self._slow_down(account, until - now)
+        elif error.errcode in ONE_PERSON or channel != "template":
+            return PutOff(until, reason, counts=True)
+        else:
+            await self._hold(account, until - now)
+            self._tell_held(account, until, reason)
+        return PutOff(until, reason, counts=False)

@@ -144,7 +144,7 @@ async def test_what_is_left_of_the_day_knows_what_is_reserved_and_what_was_sent(
 async def test_what_a_running_broadcast_has_not_reached_yet_is_reserved(
     make_engine: MakeEngine, platform: Platform, clock: FlowingClock
 ):
-    engine = await make_engine(per_second=50)
+    engine = await make_engine(per_second=25)
     await engine.follow(30)
     broadcast = await engine.begin()
 

@@ -17,6 +17,7 @@ from tests.support.push import CITY, WATER, Engine, FlowingClock, until
 GONE, DROPPED, WRONG = Fault(43004), Fault(43019), Fault(47003)
 BUSY, MINUTE, DAY, TEMPLATE = Fault(-1), Fault(45011), Fault(45009), Fault(40037)
 TOO_MANY_TO_ONE = Fault(43117)
+REJECTED, UNHEARD_OF = Fault(40001), Fault(777777)
 
 
 # --- people -----------------------------------------------------------------------------------
@@ -204,6 +205,109 @@ async def test_half_of_fifty_failing_pauses_the_broadcast(
 
     counts = await engine.counts(broadcast)
     assert 50 <= counts.sent + counts.failed < 150
+
+
+async def test_old_successes_do_not_excuse_that_everybody_fails_now(
+    make_engine: MakeEngine, platform: Platform
+):
+    engine = await make_engine(chunk_size=50, batch_size=500)
+    await engine.follow(4_000)
+    platform.fault = lambda *_: None if len(platform.cards) < 2_000 else UNHEARD_OF
+
+    broadcast = await engine.begin()
+    async with engine.working():
+        await until(lambda: _is_in(engine, broadcast, "paused"), within=20)
+
+    counts = await engine.counts(broadcast)
+    assert "777777" in (await engine.find(broadcast)).reason
+    assert counts.failed < 1_300  # half of a thousand, and what was under way
+
+
+@pytest.mark.parametrize("code", [45501, 45102, 89503])
+async def test_a_platform_that_refuses_the_account_for_a_time_is_not_asked_for_everybody(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock, code: int
+):
+    engine = await make_engine(per_second=500)
+    people = await engine.follow(200)
+    platform.fault = lambda *_: None if len(platform.cards) < 10 else Fault(code)
+
+    broadcast = await engine.begin()
+    async with engine.working():
+        await until(lambda: _is_held(engine))
+        await asyncio.sleep(0.3)
+        asked = sum(platform.asked.values())
+        assert asked <= 60  # what was on its way
+        platform.fault = lambda *_: None
+        await engine.redis.delete(f"{engine.limiter.hold_prefix}{CITY}")  # its own clock is real
+        clock.advance(timedelta(hours=3))
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=200, sent=200)
+    assert platform.cards_per_person == dict.fromkeys(people, 1)
+
+
+async def test_a_token_rejected_now_and_then_pauses_nothing_and_loses_nobody(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(chunk_size=20, batch_size=100)
+    people = await engine.follow(100)
+    unlucky = set(people[::10])
+    # the token, and the next one for the same call
+    platform.fault = lambda openid, number: REJECTED if openid in unlucky and number <= 2 else None
+
+    broadcast = await engine.begin()
+    async with engine.working():
+        await until(lambda: _has_cards(platform, 90))
+        await until(lambda: _has_sent(engine, broadcast, 90))
+        assert await engine.state(broadcast) == "sending"
+        clock.advance(timedelta(minutes=2))
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=100, sent=100)
+    assert platform.cards_per_person == dict.fromkeys(people, 1)
+
+
+async def test_a_token_rejected_for_everybody_pauses_the_broadcast_and_loses_nobody(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(per_second=200)
+    people = await engine.follow(60)
+    platform.fault = lambda *_: REJECTED
+
+    broadcast = await engine.begin()
+    async with engine.working():
+        await until(lambda: _is_in(engine, broadcast, "paused"))
+        assert "40001" in (await engine.find(broadcast)).reason
+        platform.fault = lambda *_: None
+        clock.advance(timedelta(minutes=2))
+        await engine.broadcasts.resume(broadcast)
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=60, sent=60)
+    assert platform.cards_per_person == dict.fromkeys(people, 1)
+
+
+async def test_one_whose_token_is_always_rejected_is_not_given_up_but_shown_to_a_person(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(lease=100_000)
+    await engine.follow(1)
+    platform.fault = lambda *_: REJECTED
+
+    broadcast = await engine.begin()
+    async with engine.working():
+
+        async def is_paused_in_the_end() -> bool:
+            clock.advance(30)
+            return await engine.state(broadcast) == "paused"
+
+        await until(is_paused_in_the_end, within=20)
+        platform.fault = lambda *_: None
+        clock.advance(timedelta(minutes=2))
+        await engine.broadcasts.resume(broadcast)
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=1, sent=1)
 
 
 async def test_no_answer_to_the_end_of_the_window_is_unknown(
