@@ -6,7 +6,8 @@ Everything else is checked when it is submitted, by the same checks as every ord
 
 Saving what is in review or rejected takes it back to a draft: its review is void, as after any
 edit. With the `revision` that was read, whoever is late learns that somebody else was there
-first, instead of writing over it. The idempotency key of a new order makes one draft of it
+first, instead of writing over it; so does whoever read none, from the page that made it, when
+somebody else has edited it since. The idempotency key of a new order makes one draft of it
 however often it is saved, and one broadcast of a draft that is submitted from the same page.
 """
 
@@ -15,12 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 from config.catalogue import Catalogue
-from domain.broadcast import EDITABLE, ORDERED, Broadcast
+from domain.authors import name_of
+from domain.broadcast import EDITABLE, ORDERED, Broadcast, BroadcastState
 from domain.clock import Clock
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, new_id
 from push.broadcasts import Broadcasts, order_of
-from push.editing import TRIES, Editing, check_revision
+from push.editing import TRIES, Editing, check_revision, check_unseen
 from push.finding import find_for
 from push.orders import BroadcastOrder, Fault, OrderRefused
 from push.ports import People
@@ -31,6 +33,8 @@ from storage.mongo.revisions import MongoRevisions
 log = logging.getLogger(__name__)
 
 NAMELESS = "未命名草稿"
+DISCARDABLE: tuple[BroadcastState, ...] = ("draft", "rejected")
+_NOT_YOURS = "只能放弃草稿和退回的任务；这个任务刚被提交或处理过，请由有发布权限的人取消。"
 
 
 class Drafts:
@@ -94,6 +98,10 @@ class Drafts:
             accepted = await self._broadcasts.create(order, author=author, publish=False)
             return await find_for(self._store, accepted.id, order.account)
         order = await self._broadcasts.prepared(order)
+        if revision is None:
+            found = await find_for(self._store, known, order.account)
+            check_unseen(found, author)
+            revision = found.revision  # whoever comes in between is noticed too
         return await self._editing.edit(known, order, author=author, revision=revision)
 
     async def submit_kept(
@@ -104,6 +112,31 @@ class Drafts:
         return await self.submit(
             order_of(kept), author=author, broadcast_id=broadcast_id, revision=revision
         )
+
+    async def discard(
+        self, broadcast_id: BroadcastId, account: AccountId, *, author: str, revision: int
+    ) -> Broadcast:
+        """Give up a draft, or what was returned, as it was read; doing so twice is once.
+
+        What is in review or later belongs to others too: those who may publish cancel it.
+        """
+        found = await find_for(self._store, broadcast_id, account)
+        if found.state == "cancelled" and found.started_at is None:
+            return found
+        if found.kind != "broadcast" or found.state not in DISCARDABLE:
+            raise StateError(_NOT_YOURS)
+        check_revision(found, revision)
+        moved = await self._store.move(
+            broadcast_id,
+            DISCARDABLE,
+            "cancelled",
+            revision=revision,
+            reason=f"{name_of(author)}：放弃",
+            finished_at=self._clock.now(),
+        )
+        if moved is None:
+            raise StateError(_NOT_YOURS)
+        return moved
 
     def _fit_to_keep(self, order: BroadcastOrder) -> BroadcastOrder:
         order = replace(order, audience=self._people.sealed(order.audience))
@@ -142,6 +175,8 @@ class Drafts:
             if found.state == "draft" and all(getattr(found, k) == v for k, v in said.items()):
                 return found  # saved again
             check_revision(found, revision)
+            if revision is None:
+                check_unseen(found, author)
             editors = dict.fromkeys([*found.edited_by, *([author] * (author != found.author))])
             edited = replace(
                 found,

@@ -13,6 +13,7 @@ from typing import Any
 
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
+from domain.authors import is_same_person, name_of
 from domain.broadcast import EDITABLE, ORDERED, Broadcast
 from domain.clock import Clock
 from domain.errors import StateError
@@ -26,6 +27,16 @@ from storage.mongo.revisions import MongoRevisions
 log = logging.getLogger(__name__)
 
 TRIES = 3  # somebody else may edit or approve between our reading and our writing
+
+
+class Overtaken(StateError):
+    """Somebody else edited it since it was read; nothing was overwritten."""
+
+    code = "edited_meanwhile"
+
+    def __init__(self, say: str, broadcast: BroadcastId) -> None:
+        super().__init__(say)
+        self.broadcast = broadcast
 
 
 class Editing:
@@ -91,9 +102,21 @@ class Editing:
 def check_revision(broadcast: Broadcast, revision: int | None) -> None:
     """Refuse to write over what was edited since it was read."""
     if revision is not None and broadcast.revision != revision:
-        raise StateError(
+        raise Overtaken(
             f"群发任务已被修改为第 {broadcast.revision} 版，您看到的是第 {revision} 版；"
-            "请打开最新版，再做修改。"
+            "请打开最新版，再做修改。",
+            broadcast.id,
+        )
+
+
+def check_unseen(broadcast: Broadcast, author: str) -> None:
+    """Refuse somebody who read no revision to write over what others have edited."""
+    others = [each for each in broadcast.edited_by if not is_same_person(each, author)]
+    if others:
+        raise Overtaken(
+            f"{name_of(others[-1])} 已经把这个任务改到第 {broadcast.revision} 版，"
+            "您的内容没有保存，还留在下面；请打开最新版，把要改的地方写进去。",
+            broadcast.id,
         )
 
 

@@ -9,6 +9,7 @@ from domain.broadcast import Audience
 from domain.errors import NotAllowed, NotFound, StateError
 from domain.ids import AccountId, TopicId
 from domain.people import Subject
+from push.editing import Overtaken
 from push.orders import OrderRefused
 from tests.support.push import WATER, Engine, order
 
@@ -139,3 +140,48 @@ async def test_a_named_thing_is_hashed_or_refused_before_a_draft_is_kept(engine:
 
     kept = await engine.database["broadcasts"].find_one({"_id": draft.id})
     assert "B12345" not in str(kept)
+
+
+async def test_an_old_new_page_writes_over_nobody_who_edited_meanwhile(engine: Engine):
+    page = order(idempotency_key="console:1")
+    draft = await engine.drafts.save(page, author=EDITOR)
+    await engine.drafts.save(
+        order(title="同事改的"), author=OTHER, broadcast_id=draft.id, revision=1
+    )
+    late = order(title="旧页面", idempotency_key="console:1")
+
+    for write in (engine.drafts.save, engine.drafts.submit):
+        with pytest.raises(Overtaken, match="李编辑 已经把这个任务改到第 2 版") as refused:
+            await write(late, author=EDITOR)
+        assert refused.value.broadcast == draft.id
+
+    assert (await engine.find(draft.id)).title == "同事改的"
+    own = await engine.drafts.save(late, author=OTHER, broadcast_id=draft.id)
+    assert own.title == "旧页面"
+
+
+async def test_a_draft_is_given_up_once_and_never_what_others_have_to_do_with(engine: Engine):
+    draft = await engine.drafts.save(order(), author=EDITOR)
+    with pytest.raises(StateError):
+        await engine.drafts.discard(draft.id, draft.account, author=EDITOR, revision=2)
+    with pytest.raises(NotFound):
+        await engine.drafts.discard(draft.id, AccountId("plain"), author=EDITOR, revision=1)
+
+    both = await asyncio.gather(
+        *(
+            engine.drafts.discard(draft.id, draft.account, author=EDITOR, revision=1)
+            for _ in range(2)
+        ),
+        return_exceptions=True,
+    )
+
+    assert "cancelled" in {getattr(each, "state", "") for each in both}
+    assert await engine.state(draft.id) == "cancelled"
+    with pytest.raises(StateError):
+        await engine.drafts.submit_kept(draft.id, draft.account, author=EDITOR, revision=1)
+    other = await engine.drafts.submit(order(title="在审"), author=EDITOR)
+    with pytest.raises(StateError, match="只能放弃草稿"):
+        await engine.drafts.discard(other.id, other.account, author=EDITOR, revision=1)
+    await engine.broadcasts.approve(other.id, by="op:3:审核", revision=1)
+    with pytest.raises(StateError, match="只能放弃草稿"):
+        await engine.drafts.discard(other.id, other.account, author=EDITOR, revision=1)

@@ -97,6 +97,7 @@ SAMPLES: dict[str, Callable[[Console], Awaitable[tuple[str, ...]]]] = {
     "broadcast-reject": _one,
     "broadcast-comment": _one,
     "broadcast-switch": _publish,
+    "broadcast-discard": _one,
     "broadcast-report": _sent,
     "broadcast-report-time": _sent,
     "broadcast-report-reasons": _sent,

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from domain.broadcast import BroadcastState
 from web.admin.base import AdminPage
+from web.admin.broadcast_page import recurrences
 from web.admin.broadcast_words import STATES
 from web.admin.table import route
 from web.admin.words import mark
@@ -37,6 +38,7 @@ class BroadcastsPage(AdminPage):
             states=[("", self.say(_ALL)), *((key, self.say(text)) for key, text in STATES.items())],
             next=f"{here}?{urlencode({**kept, 'cursor': found.cursor})}" if found.cursor else "",
             first=f"{here}?{urlencode(kept)}" if cursor else "",
+            **recurrences(self),
         )
 
 

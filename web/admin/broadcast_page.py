@@ -7,6 +7,7 @@ from domain.broadcast import Broadcast, BroadcastState
 from domain.errors import NotFound, TooSlow
 from domain.ids import BroadcastId
 from domain.personal import Known, values_of
+from domain.schedule_words import read_spelling
 from push.approvals import standing_of, why_not
 from push.broadcasts import order_of
 from push.dead import OVER
@@ -20,6 +21,15 @@ from web.admin.table import route
 
 ONE = r"/admin/a/{account}/broadcasts/(bc_[A-Za-z0-9_]{1,61})"
 MOVING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
+
+
+def recurrences(page: AdminPage) -> dict[str, Any]:
+    """Return what `_recurring.html` needs to say recurring times in words."""
+    now = page.ctx.clock.now()
+    return {
+        "spelling": read_spelling,
+        "tax_title": lambda name: compose_view.tax_titles(now).get(name, name),
+    }
 
 
 class BroadcastPart(AdminPage):
@@ -49,6 +59,7 @@ class BroadcastPart(AdminPage):
             "is_moving": self.is_moving(progress),
             "who": name_of,
             "say": self.say,
+            **recurrences(self),
             "fates": FATES,
             "review_words": REVIEWS,
         }

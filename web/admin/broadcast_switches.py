@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from domain.broadcast import Broadcast
-from domain.errors import StateError
+from domain.errors import NotAllowed, StateError
 from domain.ids import BroadcastId
 from push.live import Progress
+from push.orders import OrderRefused
 from web.admin.broadcast_page import ONE, BroadcastPart
+from web.admin.compose_form import sentences
 from web.admin.table import route
 from web.admin.words import mark
 
@@ -22,6 +24,7 @@ DONE: dict[str, str] = {
     "pause": mark("已暂停，一秒之内不再有新的发送。"),
     "resume": mark("已继续发送。"),
     "cancel": mark("已取消。"),
+    "discard": mark("已放弃，这个任务不会发送。"),
     "resend": mark("已开始向失败的人重发。"),
     "replay": mark("已重新安排这些批次。"),
 }
@@ -46,9 +49,9 @@ class SwitchPage(BroadcastPart):
         before = (await self.look(broadcast_id)).broadcast
         try:
             shown, after = await self._switch(before, verb, form.revision)
-        except StateError as error:
+        except (StateError, NotAllowed, OrderRefused) as error:
             await self.note(f"broadcast.{verb}", f"broadcast:{broadcast_id}", outcome="refused")
-            self.flash(error.say, "danger")
+            self.flash(_why(error), "danger")
             self.go("broadcast", broadcast_id)
             return
         await self.note(
@@ -89,6 +92,43 @@ class SwitchPage(BroadcastPart):
         return done.id, {"state": done.state, "revision": done.revision}
 
 
+class DiscardPage(BroadcastPart):
+    """Give up a draft or what was returned: a question first, then the end of it."""
+
+    async def get(self, broadcast_id: str) -> None:
+        data = await self.about(await self.look(broadcast_id))
+        self.page("admin/broadcast_switch.html", **data, verb="discard")
+
+    async def post(self, broadcast_id: str) -> None:
+        form = self.form(SwitchForm)
+        before = (await self.look(broadcast_id)).broadcast
+        try:
+            await self.ctx.drafts.discard(
+                before.id, self.account_id, author=self.operator.author, revision=form.revision
+            )
+        except StateError as error:
+            await self.note("broadcast.discard", f"broadcast:{broadcast_id}", outcome="refused")
+            self.flash(error.say, "danger")
+            self.go("broadcast", broadcast_id)
+            return
+        await self.note(
+            "broadcast.discard",
+            f"broadcast:{broadcast_id}",
+            before={"state": before.state},
+            after={"state": "cancelled", "revision": form.revision},
+        )
+        self.flash(DONE["discard"])
+        self.go("broadcasts")
+
+
+def _why(error: StateError | NotAllowed | OrderRefused) -> str:
+    """Return why something was refused, an order as the form of it says it."""
+    if isinstance(error, OrderRefused):
+        said = "".join(sentences(error.faults).values())
+        return f"现在不能发布：{said}请修改后重新提交审核。"
+    return error.say
+
+
 def is_possible(progress: Progress, verb: str) -> bool:
     """Whether a switch makes sense now; the engine decides, this only shows less."""
     state = progress.broadcast.state
@@ -108,5 +148,12 @@ routes = (
         "broadcast-switch",
         get="broadcasts.publish",
         post="broadcasts.publish",
+    ),
+    route(
+        f"{ONE}/discard",
+        DiscardPage,
+        "broadcast-discard",
+        get="broadcasts.write",
+        post="broadcasts.write",
     ),
 )

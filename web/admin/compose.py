@@ -19,6 +19,7 @@ from domain.ids import BroadcastId, OpenId
 from domain.personal import Known, placeholders_in, values_of
 from domain.schedule_words import moment_in_words
 from push.broadcasts import order_of
+from push.editing import Overtaken
 from push.orders import BroadcastOrder, OrderRefused, check_audience
 from push.preview import Preview
 from push.readers import Reader
@@ -208,6 +209,8 @@ class ComposePage(_ComposePage):
             await self._do(action, raw, reading.order)
         except OrderRefused as refused:
             await self._refuse(raw, sentences(refused.faults))
+        except Overtaken as late:
+            await self._refuse(raw, {"": late.say}, latest=late.broadcast)
         except StateError as late:
             await self._refuse(raw, {"": late.say})
 
@@ -279,7 +282,9 @@ class ComposePage(_ComposePage):
 
     # --- showing -----------------------------------------------------------------------------
 
-    async def _refuse(self, raw: Raw, errors: Mapping[str, str]) -> None:
+    async def _refuse(
+        self, raw: Raw, errors: Mapping[str, str], *, latest: BroadcastId | None = None
+    ) -> None:
         self.set_status(422)
         order = self._read(raw).order
         _, words = await self._words_of(order.template)
@@ -289,10 +294,15 @@ class ComposePage(_ComposePage):
             name: f"{labels[name]}：{text}" if name in labels else self.say(text)
             for name, text in errors.items()
         }
-        await self._show(raw, errors=said)
+        await self._show(raw, errors=said, latest=latest)
 
     async def _show(
-        self, raw: Raw, *, errors: Mapping[str, str] | None = None, looked: bool = False
+        self,
+        raw: Raw,
+        *,
+        errors: Mapping[str, str] | None = None,
+        looked: bool = False,
+        latest: BroadcastId | None = None,
     ) -> None:
         shown = {name: [each[:2_000] for each in values[:200]] for name, values in raw.items()}
         reading = self._read(shown)
@@ -317,6 +327,7 @@ class ComposePage(_ComposePage):
                 "testers": view.test_people(self.account),
                 "more_times": self._has_more_times(shown, errors or {}),
                 "looked": looked,
+                "latest": latest,
                 **(await self._outlook(reading) if looked else {}),
                 **await self._message(shown, reading.order),
                 **await self._readers(shown),
@@ -344,7 +355,15 @@ class EditPage(ComposePage):
             await self._show({**DEFAULTS, **fields_for(self.broadcast)})
 
     async def post(self, broadcast_id: str) -> None:  # type: ignore[override]
-        await self._open(broadcast_id)
+        try:
+            await self._open(broadcast_id)
+        except StateError as late:  # approved or cancelled meanwhile: what was typed stays
+            progress = await self.ctx.live.read(BroadcastId(broadcast_id), self.account_id)
+            if progress.broadcast.kind != "broadcast":
+                raise
+            self.broadcast = progress.broadcast
+            await self._refuse(await self._begin(), {"": late.say})
+            return
         await self._act(await self._begin())
 
     async def _open(self, broadcast_id: str) -> None:

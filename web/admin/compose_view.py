@@ -158,11 +158,12 @@ def test_people(account: AccountSettings) -> list[Choice]:
 
 def tax_choices(now: datetime) -> list[Choice]:
     """Return the deadlines of the tax calendar that a broadcast can be tied to."""
-    titles = _tax_titles(now)
+    titles = tax_titles(now)
     return sorted(titles.items(), key=lambda item: item[0] != "monthly")
 
 
-def _tax_titles(now: datetime) -> dict[str, str]:
+def tax_titles(now: datetime) -> dict[str, str]:
+    """Return what the deadlines are called, by their names."""
     today = in_beijing(now).date()
     calendar = national_tax_calendar()
     found = calendar.deadlines(today, today + timedelta(days=400))
@@ -207,7 +208,7 @@ def times_of(
             dates = tuple(_next(found, order, now))
         except ValueError:
             return Times(sentences=("这个周期写法无效，没有可以发送的日期。",))
-        said.append(f"审核并发布后，{recurring_in_words(order.cron, _tax_titles(now))} 发送。")
+        said.append(f"审核并发布后，{recurring_in_words(order.cron, tax_titles(now))} 发送。")
         if not dates:
             said.append("在失效时间之前没有可以发送的日期。")
     elif when == "once" and order.at is not None:

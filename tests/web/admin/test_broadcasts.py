@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -134,6 +135,67 @@ async def test_a_switch_says_what_it_would_do_and_does_it_only_when_it_can(conso
         "resend": ("scheduled", "scheduled"),  # nothing has failed
         "replay": ("scheduled", "scheduled"),  # nothing is dead
     }
+
+
+async def test_what_cannot_be_sent_any_more_is_not_published_and_says_why(console: Console, clock):
+    publisher, reviewer = await console.as_(("publisher",)), await console.as_(("reviewer",))
+    expires = clock.now() + timedelta(hours=1)
+    broadcast = await in_review(console, expires_at=expires)
+    await decide(reviewer, broadcast, "approval")
+    clock.advance(timedelta(hours=2))
+    publisher, reviewer = await console.as_(("publisher",)), await console.as_(("reviewer",))
+
+    answer = await decide(publisher, broadcast, "publish")
+
+    page = (await publisher.get(f"{HERE}/{broadcast}")).text
+    log = [entry async for entry in everything_said(console, broadcast)]
+    assert (answer.status, answer.location) == (303, f"{HERE}/{broadcast}")
+    assert "失效时间应晚于现在" in page
+    assert await state(console, broadcast) == "in_review"
+    assert [(e["action"], e["outcome"]) for e in log][-1] == ("broadcast.publish", "refused")
+
+
+async def test_a_draft_is_given_up_after_a_question_and_only_by_who_may_write(console: Console):
+    editor, publisher = await console.as_(("editor",)), await console.as_(("publisher",))
+    assert editor.operator is not None
+    draft = (await console.ctx.drafts.save(order(), author=editor.operator.author)).id
+
+    button = f'href="{HERE}/{draft}/discard"'
+    shown = [button in (await who.get(f"{HERE}/{draft}")).text for who in (editor, publisher)]
+    asked = (await editor.get(f"{HERE}/{draft}/discard")).text
+    before = await state(console, draft)
+    refused = await decide(publisher, draft, "discard")
+    done, again = await decide(editor, draft, "discard"), await decide(editor, draft, "discard")
+
+    log = [(e["action"], e["outcome"]) async for e in everything_said(console, draft)]
+    assert shown == [True, False]
+    assert "确认放弃这个任务" in asked
+    assert (before, refused.status) == ("draft", 403)
+    assert {done.location, again.location} == {HERE}
+    assert await state(console, draft) == "cancelled"
+    assert log == [("broadcast.discard", "done")] * 2
+    submitted = await in_review(console, editor.operator.author)
+    late = await decide(editor, submitted, "discard")
+    assert late.location == f"{HERE}/{submitted}"
+    assert await state(console, submitted) == "in_review"
+
+
+async def test_recurring_times_are_said_in_words_in_both_languages(console: Console):
+    reader = await console.as_(("publisher",))
+    for cron in ("@workdays 09:00", "0 9 * * 1,3", "30 8 15 * *", "@tax D-5,D-0 09:00"):
+        await in_review(console, cron=cron)
+    last = await in_review(console, cron="0 9 1,15 * *")
+    await console.ctx.broadcasts.approve(last, by="operator:other:x", revision=1)
+
+    chinese = (await reader.get(HERE)).text
+    english = (await reader.get(f"{HERE}?lang=en")).text
+
+    for words in ("每个工作日（含调休上班日）09:00", "每周一、周三 09:00", "每月 15 日 08:30",
+                  "期限前 5 天、当天 09:00", "按周期 0 9 1,15 * *"):  # fmt: skip
+        assert words in chinese
+    for words in ("Every Monday, Wednesday at 09:00", "On day 15 of every month at 08:30"):
+        assert words in english
+    assert "@workdays" not in chinese + english
 
 
 async def test_failed_people_are_sent_to_again_and_the_resend_is_shown(console: Console):

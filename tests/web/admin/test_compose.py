@@ -350,3 +350,46 @@ async def test_fields_are_called_what_the_platforms_template_calls_them(
     assert "停水地点" in page.text
     assert "影响区域" not in page.text
     assert "停水提醒" in page.text
+
+
+async def test_a_colleagues_edit_is_not_written_over_and_what_was_typed_stays(
+    console: Console, editor: Client
+):
+    page = await editor.get(NEW)
+    await editor.post(NEW, form_of(page, action="draft"))
+    (draft,) = await kept(console)
+    other = await console.as_(roles=("editor",), name="李编辑")
+    edit = f"/admin/a/city/broadcasts/{draft.id}/edit"
+    await other.post(edit, form_of(await other.get(edit), action="draft", title="同事改的"))
+
+    answers = [
+        await editor.post(NEW, form_of(page, action=action, title="旧页面上写的"))
+        for action in ("draft", "submit", "trial")
+    ]
+
+    assert [answer.status for answer in answers] == [422, 422, 422]
+    for answer in answers[:2]:
+        assert "李编辑 已经把这个任务改到第 2 版" in answer.text
+        assert f'href="{edit}"' in answer.text
+        assert "旧页面上写的" in answer.text
+    assert [each.title for each in await kept(console)] == ["同事改的"]
+
+
+async def test_what_was_typed_stays_when_it_was_approved_meanwhile(
+    console: Console, editor: Client
+):
+    await compose(editor, "submit")
+    (sent,) = await kept(console)
+    edit = f"/admin/a/city/broadcasts/{sent.id}/edit"
+    page = await editor.get(edit)
+    await console.ctx.broadcasts.approve(sent.id, by="operator:9:审核", revision=1)
+
+    answers = [
+        await editor.post(edit, form_of(page, action=action, title="太晚的修改"))
+        for action in ("submit", "draft", "look", "trial")
+    ]
+
+    assert [answer.status for answer in answers] == [422] * 4
+    assert all("太晚的修改" in answer.text and "不能再修改" in answer.text for answer in answers)
+    (after,) = await kept(console)
+    assert (after.title, after.state) == (sent.title, "scheduled")
