@@ -10,6 +10,12 @@
       ? { none: "No figures yet.", failed: "The plot did not load; reload the page." }
       : { none: "还没有数据。", failed: "图表没有加载出来，请刷新页面。" };
 
+  // A value between two gaps has no line to either side: only its symbol shows it.
+  function hasLonePoint(values) {
+    const isGap = (value) => value === null || value === undefined;
+    return values.some((value, at) => !isGap(value) && isGap(values[at - 1]) && isGap(values[at + 1]));
+  }
+
   function option(data) {
     const isStacked = data.kind === "stacked";
     const isLine = data.kind === "line";
@@ -38,7 +44,8 @@
         type: isLine ? "line" : "bar",
         data: one.values,
         stack: isStacked ? "all" : undefined,
-        showSymbol: data.x.length <= 31,
+        showSymbol: data.x.length <= 31 || hasLonePoint(one.values),
+        showAllSymbol: true, // otherwise a point whose date is not written below is not drawn
         symbol: isLine ? ["circle", "rect", "triangle", "diamond"][number % 4] : undefined,
         lineStyle: isLine ? { type: ["solid", "dashed", "dotted"][number % 3] } : undefined,
       })),
