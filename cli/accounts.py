@@ -15,8 +15,6 @@ from domain.errors import ConfigError
 from domain.ids import AccountId
 from domain.rights import check_grants
 from push.audit import Audit
-from storage.embedded import open_mongo
-from storage.mongo.api_keys import MongoApiKeys
 from storage.stores import open_stores
 
 admin = typer.Typer(help="Operators of the console 工作人员.", no_args_is_help=True)
@@ -92,9 +90,15 @@ async def _create_admin(settings: Settings, name: str, grants: Grants, password:
 
 async def _create_key(settings: Settings, account: str, name: str, scopes: list[Scope]) -> str:
     known = AccountId(settings.account(account).id)
-    async with open_mongo(settings) as client:
-        keys = MongoApiKeys(client[settings.mongo.database])
-        return await keys.create(known, name, scopes, now=SystemClock().now())
+    clock = SystemClock()
+    async with open_stores(settings, clock) as stores:
+        audit = Audit(stores.audit, clock)
+        async with audit.around(
+            whoever(), "api_key.create", f"account:{known}", account=known, remote="cli"
+        ) as act:
+            key, key_id = await stores.api_keys.make(known, name, scopes, now=clock.now())
+            act.after |= {"key": key_id, "name": name, "scopes": scopes}
+    return key
 
 
 def _read_password() -> str:

@@ -1,4 +1,4 @@
-"""`admin list`, `admin disable`, `admin reset-second-factor`: operators, when nobody can get in.
+"""`admin list`, `disable`, `reset-second-factor`, `confirm`: operators, when nobody can get in.
 
 Whoever may run commands on the server may do this; each act stands in the audit chain under the
 name of the system's user. The rules of the console hold here too: the last security administrator
@@ -39,7 +39,7 @@ def list_operators(config: ConfigFile = None) -> None:
             person.name,
             _roles(person),
             "yes" if person.id in holders else "no",
-            "disabled" if person.disabled_at else "active",
+            _state(person),
             f"{in_beijing(person.created_at):%Y-%m-%d}",
         )
     console.print(table)
@@ -69,6 +69,19 @@ def reset_second_factor(name: str, config: ConfigFile = None) -> None:
     )
 
 
+@admin.command("confirm")
+def confirm_operator(name: str, config: ConfigFile = None) -> None:
+    """Let the roles of an operator count who came in with a password given by somebody else.
+
+    A security administrator does so in the console, with the code the person reads out; here it
+    is done for the one security administrator there is.
+
+    Example: `python run.py admin confirm 钱安全`
+    """
+    needed = run(_confirm(settings_of(config), name))
+    say(f"the roles of {name} count now" if needed else f"{name} need not be confirmed")
+
+
 async def _list(settings: Settings) -> tuple[list[OperatorAccount], frozenset[str]]:
     async with open_stores(settings, SystemClock()) as stores:
         return await stores.operators.list_(disabled=True), await stores.second_factors.holders()
@@ -83,6 +96,12 @@ async def _reset(settings: Settings, name: str) -> bool:
     async with _desk(settings) as (desk, stores):
         person = await _named(stores, name)
         return await desk.reset_second_factor(person.id, Doer(whoever(), "cli"))
+
+
+async def _confirm(settings: Settings, name: str) -> bool:
+    async with _desk(settings) as (desk, stores):
+        person = await _named(stores, name)
+        return await desk.confirm_at_server(person.id, Doer(whoever(), "cli"))
 
 
 @asynccontextmanager
@@ -107,6 +126,12 @@ async def _named(stores: Stores, name: str) -> OperatorAccount:
     if person is None:
         raise ConfigError(f"there is no operator {name!r}: `admin list` shows who there is")
     return person
+
+
+def _state(person: OperatorAccount) -> str:
+    if person.disabled_at:
+        return "disabled"
+    return "to be confirmed" if person.unconfirmed_since else "active"
 
 
 def _roles(person: OperatorAccount) -> str:

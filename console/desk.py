@@ -1,8 +1,10 @@
 """The operators' desk (人员管理): who there is, what they may do, and help when they cannot get in.
 
 The system administrator creates and disables people and gives one-time passwords; the security
-administrator grants roles and resets second factors. So neither alone can make a person who may
-do something. Nobody does it to themselves, and storage refuses what would leave nobody to grant.
+administrator grants roles, resets second factors, and confirms who it is that came in with a
+password somebody else gave (ADR 26): until then no role of theirs counts. So neither alone can
+make, or become, a person who may do something. Nobody does it to themselves, and storage refuses
+what would leave one of the three administrators nobody.
 Whatever takes something away ends the person's sessions at once. Each act is written to the audit
 chain before and after.
 """
@@ -17,7 +19,7 @@ from console.sign_in import SignIn
 from domain.access import EVERYWHERE, Grants, OperatorAccount
 from domain.audit import Named
 from domain.clock import Clock
-from domain.errors import InvalidInput, NotAllowed
+from domain.errors import InvalidInput, NotAllowed, StateError
 from domain.ids import AccountId
 from domain.passwords import one_time_password
 from domain.rights import check_grants
@@ -78,15 +80,44 @@ class OperatorDesk:
         return operator, password
 
     async def give_password(self, operator_id: str, by: Doer) -> str:
-        """Return a one-time password for somebody who forgot theirs, which is void."""
+        """Return a one-time password for somebody who forgot theirs, which is void.
+
+        Without a phone enrolled it is all that proves them, so they are to be confirmed anew.
+        """
         self._not_oneself(operator_id, by, "不能给自己重置密码，请在“我的账号”里修改。")
         password = one_time_password()
-        async with self._around(by, "operator.give_password", operator_id):
+        async with self._around(by, "operator.give_password", operator_id) as act:
+            has_phone = await self._factors.state(operator_id) is not None
+            act.after["to be confirmed"] = not has_phone
             await self._operators.set_password(
-                operator_id, password, now=self._clock.now(), one_time=True
+                operator_id,
+                password,
+                now=self._clock.now(),
+                one_time=True,
+                unconfirmed=not has_phone,
             )
             await self._sessions.close_all(operator_id)
         return password
+
+    async def confirm(self, operator_id: str, code: str, by: Doer) -> None:
+        """Let somebody's roles count, whose code was heard from themselves."""
+        self._not_oneself(operator_id, by, "不能确认自己，请由另一位安全管理员办理。")
+        async with self._around(by, "operator.confirm", operator_id):
+            person = await self._operators.get(operator_id)
+            if person.unconfirmed_since is None:
+                raise StateError("该人员不需要确认。")
+            if not person.confirm_code:
+                raise StateError("该人员还没有登录过，登录后才有确认码。")
+            if not await self._operators.confirm(operator_id, code):
+                raise InvalidInput("确认码不对，请与本人核对。", field="code")
+
+    async def confirm_at_server(self, operator_id: str, by: Doer) -> bool:
+        """Do so at the server's command line, without a code; False when it is not needed."""
+        person = await self._operators.get(operator_id)
+        if person.unconfirmed_since is None:
+            return False
+        async with self._around(by, "operator.confirm", operator_id):
+            return await self._operators.confirm(operator_id, None)
 
     async def grant(self, operator_id: str, grants: Grants, by: Doer) -> None:
         """Replace somebody's roles; what they may do changes with their next request."""
@@ -117,11 +148,15 @@ class OperatorDesk:
         await self._operators.get(operator_id)
         async with self._around(by, "second_factor.reset", operator_id):
             there_was = await self._factors.reset(operator_id)
+            await self._operators.renew_credentials(operator_id)
             await self._sessions.close_all(operator_id)
         return there_was
 
     async def set_identity(self, operator_id: str, identity: str, by: Doer) -> None:
-        """Say whom the single sign-on provider means by a claim; empty: nobody."""
+        """Say whom the single sign-on provider means by a claim; empty: nobody.
+
+        It opens nothing until the person has proved that it is theirs.
+        """
         identity = identity.strip()
         if len(identity) > LONGEST_IDENTITY or not identity.isprintable():
             raise InvalidInput(f"最多 {LONGEST_IDENTITY} 个可见字符。", field="identity")

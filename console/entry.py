@@ -5,9 +5,17 @@
     provider ─┴─ none, and it is optional ───────┴─ own password, or through the provider ──┘
 
 What is known between two steps is an entry: sealed, for ten minutes, under a token that is new
-with every step and good for one. It is no session and opens no page. The session begins after the
-last step, with a token of its own. A wrong code leaves the entry usable a few times; then it
-starts again with the password. Each step that succeeds or fails leaves an entry in the audit
+with every step and good for one. It is no session and opens no page, and it is over as soon as
+anything about how its person comes in has changed. The session begins after the last step, with a
+token of its own. A wrong code leaves the entry usable a few times; then it starts again with the
+password.
+
+A colleague may know the one-time password they gave, and may write their own claim at somebody
+else. So whoever comes in by such a password without a phone enrolled before is unconfirmed, and
+has no right until a security administrator has heard their code from them (ADR 26); and a claim
+that a colleague wrote down opens nothing until the phone, or the person from inside, proved it.
+
+Each step that succeeds or fails leaves an entry in the audit
 chain; tries that the lock-out refuses leave a line in the log, or a flood would fill the chain.
 """
 
@@ -22,6 +30,8 @@ from domain.access import OperatorAccount
 from domain.audit import Actor
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed
+from domain.passwords import check_password
+from domain.sign_on import SignOnRefused
 from push.audit import Audit
 from storage.mongo.operators import MongoOperators
 from storage.redis.entries import Entries
@@ -33,6 +43,7 @@ WRONG_CODES = 5  # then the password is asked for again
 NOBODY = Actor("nobody", "未登录")
 Stage = Literal["code", "enrol", "password", "in"]
 _WRONG = "姓名或密码不对。"
+_UNPROVEN = "请先用姓名和密码登录，在“我的账号”里确认这个单点登录账号是您的，以后就能单点登录。"
 
 
 class EntryOver(NotAllowed):
@@ -67,6 +78,8 @@ class _Entry:
     operator_id: str
     stage: Stage
     through: Literal["password", "provider"]
+    credentials: int  # the person's when it began: with others it is over
+    vouched: bool  # proved so far by what only the person has
     wrong: int = 0
 
     def content(self) -> dict[str, Any]:
@@ -74,6 +87,8 @@ class _Entry:
             "operator": self.operator_id,
             "stage": self.stage,
             "through": self.through,
+            "credentials": self.credentials,
+            "vouched": self.vouched,
             "wrong": self.wrong,
         }
 
@@ -113,15 +128,35 @@ class Entrance:
                 after = {"reason": "unknown name"}
             await self._note(who or NOBODY, "sign_in.password", visit, after, refused=True)
             raise InvalidInput(_WRONG, field="password")
-        entry = _Entry(operator_id=operator.id, stage="code", through="password")
+        entry = _Entry(
+            operator_id=operator.id,
+            stage="code",
+            through="password",
+            credentials=operator.credentials,
+            vouched=operator.password_until is None,
+        )
         return await self._after_proof(operator, entry, visit)
 
     async def by_provider(
         self, operator: OperatorAccount, visit: Visit, *, has_two_factors: bool
     ) -> Step:
-        """Begin with somebody whom the single sign-on provider named."""
-        entry = _Entry(operator_id=operator.id, stage="code", through="provider")
-        if has_two_factors:
+        """Begin with somebody whom the single sign-on provider named.
+
+        A colleague wrote down by which claim. Until the person has proved that it is theirs, their
+        phone is asked whatever the provider stands for; without one they are refused.
+        """
+        entry = _Entry(
+            operator_id=operator.id,
+            stage="code",
+            through="provider",
+            credentials=operator.credentials,
+            vouched=operator.identity_proven,
+        )
+        if not operator.identity_proven and not await self._factors.state(operator.id):
+            after = {"reason": "the person has not proved that this claim is theirs"}
+            await self._note(operator, "sign_in.provider", visit, after, refused=True)
+            raise SignOnRefused("claim not proved", _UNPROVEN)
+        if has_two_factors and operator.identity_proven:
             return await self._after_factor(operator, entry, visit)
         return await self._after_proof(operator, entry, visit)
 
@@ -142,8 +177,10 @@ class Entrance:
         after: dict[str, Any] = {"kind": kind}
         if left is not None:
             after["recovery codes left"] = left.recovery_left
+        if entry.through == "provider" and operator.single_sign_on_id:
+            await self._operators.prove_identity(operator.id, operator.single_sign_on_id)
         await self._note(operator, "sign_in.second_factor", visit, after)
-        return await self._after_factor(operator, entry, visit)
+        return await self._after_factor(operator, replace(entry, vouched=True), visit)
 
     async def enrolment(self, token: str) -> tuple[Step, Enrolment]:
         """Return what the phone is set up with, the same each time it is asked for."""
@@ -157,22 +194,34 @@ class Entrance:
         entry, operator = await self._read(token, "enrol")
         await self._not_enrolled(operator)
         await self._knock("code", operator.name, visit)
+        if not entry.vouched:  # first, so that no phone of a stranger's ever counts by itself
+            await self._operators.unconfirm(operator.id, now=self._clock.now())
         codes = await self._factors.confirm(operator.id, code, to=token)
         if codes is None:
             await self._wrong(token, entry, operator, visit)
         await self._take(token)
-        await self._note(operator, "second_factor.enrol", visit, {})
+        await self._note(operator, "second_factor.enrol", visit, _said(entry))
         return replace(await self._after_factor(operator, entry, visit), codes=codes or ())
 
     async def new_password(self, token: str, password: str, visit: Visit) -> Step:
         """End with a password that nobody else knows."""
-        _, operator = await self._read(token, "password")
+        entry, operator = await self._read(token, "password")
+        check_password(password, operator.name)
         if await self._operators.has_password(operator.id, password):
             raise InvalidInput("新密码不能与一次性密码相同。", field="password")
-        await self._operators.set_password(operator.id, password, now=self._clock.now())
         await self._take(token)
-        await self._note(operator, "password.change", visit, {})
-        return await self._in(operator, visit)
+        now = self._clock.now()
+        async with self._trail.around(
+            operator, "password.change", f"operator:{operator.id}", remote=visit.remote
+        ) as act:
+            act.after |= _said(entry)
+            if not entry.vouched:
+                await self._operators.unconfirm(operator.id, now=now)
+            if not await self._operators.set_password(
+                operator.id, password, now=now, only_if=entry.credentials
+            ):
+                raise EntryOver
+        return await self._in(await self._operators.get(operator.id), visit)
 
     # --- between the steps ----------------------------------------------------------------
 
@@ -192,6 +241,8 @@ class Entrance:
     async def _after_factor(self, operator: OperatorAccount, entry: _Entry, visit: Visit) -> Step:
         if entry.through == "password" and operator.password_until is not None:
             return await self._go_on(operator, replace(entry, stage="password", wrong=0))
+        if not entry.vouched:  # their phone was forgotten a moment ago
+            raise EntryOver
         return await self._in(operator, visit)
 
     async def _go_on(self, operator: OperatorAccount, entry: _Entry) -> Step:
@@ -230,10 +281,14 @@ class Entrance:
         operator = await self._operators.find(kept["operator"]) if kept else None
         if kept is None or operator is None or (stage is not None and kept["stage"] != stage):
             raise EntryOver
+        if kept.get("credentials") != operator.credentials:
+            raise EntryOver
         entry = _Entry(
             operator_id=operator.id,
             stage=kept["stage"],
             through=kept["through"],
+            credentials=kept["credentials"],
+            vouched=kept["vouched"],
             wrong=kept["wrong"],
         )
         return entry, operator
@@ -260,3 +315,8 @@ class Entrance:
             after=after,
             outcome="refused" if refused else "done",
         )
+
+
+def _said(entry: _Entry) -> dict[str, Any]:
+    """Return what the audit chain says of somebody who came by a password that was given them."""
+    return {} if entry.vouched else {"waits for": "a security administrator's confirmation"}

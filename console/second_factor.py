@@ -84,6 +84,12 @@ class SecondFactors:
         used = await self._factors.use_recovery(operator_id, spelt(code))
         return "recovery" if used else None
 
+    async def check_phone(self, operator_id: str, code: str) -> bool:
+        """Use a code of the phone up; a recovery code is none, and stays good."""
+        secret = await self._factors.secret(operator_id)
+        step = None if secret is None else matching_step(secret, code[:64], self._clock.now())
+        return step is not None and await self._factors.use_step(operator_id, step)
+
     async def renew_recovery(self, operator_id: str) -> tuple[str, ...]:
         """Return fresh recovery codes; those from before are void."""
         codes = recovery_codes()

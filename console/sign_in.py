@@ -1,7 +1,8 @@
 """Who is at the console (登录): opening, finding and closing sessions.
 
 A session ends when nothing was done for `idle`, when `absolute` is over, when it is closed, and
-when its operator is disabled: the operator is read with every request.
+when its operator is disabled: the operator is read with every request. Whoever nobody has confirmed
+yet (ADR 26) is found without a role, and in no session from before they became so.
 """
 
 from datetime import timedelta
@@ -9,6 +10,7 @@ from datetime import timedelta
 from domain.access import OperatorAccount
 from domain.clock import Clock
 from domain.console_session import Session
+from domain.errors import NotAllowed
 from storage.mongo.console_sessions import MongoConsoleSessions
 from storage.mongo.operators import MongoOperators
 
@@ -36,11 +38,20 @@ class SignIn:
     async def open(
         self, operator: OperatorAccount, *, remote: str, agent: str
     ) -> tuple[str, Session]:
-        """Begin a session for somebody who has proved who they are; return token and session."""
+        """Begin a session for somebody who has proved who they are; return token and session.
+
+        `NotAllowed` when what they proved it with was changed meanwhile: whoever changes it signs
+        out everywhere afterwards, and one of the two sees the other.
+        """
         now = self._clock.now()
-        return await self._sessions.open(
+        token, session = await self._sessions.open(
             operator.id, now=now, expires_at=now + self._absolute, remote=remote, agent=agent
         )
+        present = await self._operators.find(operator.id)
+        if present is None or present.credentials != operator.credentials:
+            await self._sessions.close(session.id)
+            raise NotAllowed("登录方式刚刚有变化，请重新登录。")
+        return token, session
 
     async def find(
         self, token: str, *, by_hand: bool = True
@@ -57,9 +68,11 @@ class SignIn:
         operator = await self._operators.find(session.operator_id)
         if operator is None:
             return None
+        if operator.unconfirmed_since and session.created_at < operator.unconfirmed_since:
+            return None
         if by_hand and now - session.seen_at >= NOTED_EVERY:
             await self._sessions.seen(session.id, now=now)
-        return session, operator
+        return session, operator.in_force
 
     async def close(self, session: Session) -> None:
         """Sign out; harmless when it is over already."""

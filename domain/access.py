@@ -1,7 +1,7 @@
 """Who may do what from outside: API keys of departments, operators of the console."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -37,6 +37,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None  # the end of an overlap: another key has replaced it
     last_used_at: datetime | None = None  # to some minutes; None: never, or before it was noted
+    waits: bool = False  # for a second person: until then it opens nothing
+    replaces: str = ""  # which key ends, after an overlap, once this one is confirmed
 
     @property
     def author(self) -> str:
@@ -55,8 +57,17 @@ class OperatorAccount:
     disabled_at: datetime | None = None
     password_until: datetime | None = None  # somebody else chose it: to be changed before then
     single_sign_on_id: str | None = None  # what the provider's claim says about them
+    identity_proven: bool = False  # they themselves have said that this claim is theirs
+    unconfirmed_since: datetime | None = None  # they came in by what somebody else chose
+    confirm_code: str = field(default="", repr=False)  # what they tell the security administrator
+    credentials: int = 0  # counts the changes of how they come in
 
     @property
     def author(self) -> str:
         """How this person is named as the maker of something."""
         return f"operator:{self.id}:{self.name}"
+
+    @property
+    def in_force(self) -> "OperatorAccount":
+        """This person with what counts now: no role, until somebody has confirmed who it is."""
+        return self if self.unconfirmed_since is None else replace(self, grants={})

@@ -1,11 +1,17 @@
 """Operators of the console (工作人员) with their grants and password hashes (argon2id).
 
-Rules about grants hold here too, whoever calls: `domain.rights` for one person, and that one
-security administrator who can sign in always remains. For the latter every change of grants and
-every disabling writes one common document in its transaction, so that two at once meet there.
+Rules about grants hold here too, whoever calls: `domain.rights` for one person, and that of each
+of the three administrators one who can act always remains. For the latter every change of grants
+and every disabling writes one common document in its transaction, so that two at once meet there.
 Documents from before there were grants have a `role`, which counted for every account.
+
+Whoever came in by what somebody else chose is unconfirmed (ADR 26): `confirm_code` is what they
+read out, empty until they came in. `credentials` counts every change of how they come in, so that
+what was begun before such a change can be told from what was begun after it.
 """
 
+import hmac
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,7 +22,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from domain.access import EVERYWHERE, Grants, OperatorAccount
+from domain.access import EVERYWHERE, Grants, OperatorAccount, Role
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.ids import AccountId, new_id
 from domain.passwords import check_password, normalised
@@ -27,12 +33,12 @@ Document = dict[str, Any]
 MAX_NAME = 40
 ONE_TIME = timedelta(hours=72)  # how long a password that somebody else chose lets one in
 DESK = "operators.desk"  # where changes of grants meet
-_GUARDS: Document = {
-    "disabled_at": None,
-    "$or": [
-        {"grants": {"$elemMatch": {"account": EVERYWHERE, "roles": "security_admin"}}},
-        {"role": "security_admin"},
-    ],
+CONFIRM_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that is read for something else
+CONFIRM_LENGTH = 8
+_LAST: Mapping[Role, str] = {
+    "security_admin": "这是最后一位安全管理员，请先授权另一位。",
+    "system_admin": "这是最后一位系统管理员，请先授权另一位。",
+    "auditor": "这是最后一位审计员，请先授权另一位。",
 }
 
 
@@ -82,6 +88,8 @@ class MongoOperators:
             "grants": _granted(grants),
             "password": await self._hashes.make(password),
             "password_until": now + ONE_TIME if one_time else None,
+            "unconfirmed_since": now if one_time else None,
+            "credentials": 0,
             "created_at": now,
             "disabled_at": None,
         }
@@ -140,25 +148,78 @@ class MongoOperators:
         return [_operator(found) async for found in cursor.sort("name", ASCENDING)]
 
     async def set_password(
-        self, operator_id: str, password: str, *, now: datetime, one_time: bool = False
-    ) -> None:
-        """Give a new password; `one_time` has to be changed after signing in with it."""
+        self,
+        operator_id: str,
+        password: str,
+        *,
+        now: datetime,
+        one_time: bool = False,
+        unconfirmed: bool = False,
+        only_if: int | None = None,
+    ) -> bool:
+        """Give a new password; `one_time` has to be changed after signing in with it.
+
+        `unconfirmed`: it is all that proves who somebody is, and somebody else chose it. With
+        `only_if` nothing is written, and False returned, when `credentials` are others by now.
+        """
         operator = await self.get(operator_id)
         fresh = await self._hashes.make(check_password(password, operator.name))
         until = now + ONE_TIME if one_time else None
-        await self._operators.update_one(
-            {"_id": operator_id},
-            {"$set": {"password": fresh, "password_until": until, "password_changed_at": now}},
+        values = {"password": fresh, "password_until": until, "password_changed_at": now}
+        result = await self._operators.update_one(
+            {"_id": operator_id, **_still(only_if)},
+            {
+                "$set": {**values, **(_unconfirmed(now, "") if unconfirmed else {})},
+                "$inc": {"credentials": 1},
+            },
         )
+        return result.matched_count == 1
 
     async def set_single_sign_on_id(self, operator_id: str, identity: str | None) -> None:
-        """Say whom the provider's claim means; nobody's identity can be two people's."""
+        """Say whom the provider's claim means; nobody's identity can be two people's.
+
+        It opens nothing by itself until the person has proved that it is theirs.
+        """
         try:
             await self._operators.update_one(
-                {"_id": operator_id}, {"$set": {"single_sign_on_id": identity}}
+                {"_id": operator_id, "single_sign_on_id": {"$ne": identity}},
+                {
+                    "$set": {"single_sign_on_id": identity, "identity_proven": False},
+                    "$inc": {"credentials": 1},
+                },
             )
         except DuplicateKeyError as error:
             raise InvalidInput("这个单点登录账号已属于另一人。", field="identity") from error
+
+    async def prove_identity(self, operator_id: str, identity: str) -> bool:
+        """Note that the person has proved this claim to be theirs; False when it is another."""
+        result = await self._operators.update_one(
+            {"_id": operator_id, "single_sign_on_id": identity},
+            {"$set": {"identity_proven": True}},
+        )
+        return result.matched_count == 1
+
+    async def renew_credentials(self, operator_id: str) -> None:
+        """Let nothing that was begun before now count any more."""
+        await self._operators.update_one({"_id": operator_id}, {"$inc": {"credentials": 1}})
+
+    async def unconfirm(self, operator_id: str, *, now: datetime) -> None:
+        """Note that somebody comes in by what another chose; each time has a code of its own."""
+        code = "".join(secrets.choice(CONFIRM_ALPHABET) for _ in range(CONFIRM_LENGTH))
+        await self._operators.update_one({"_id": operator_id}, {"$set": _unconfirmed(now, code)})
+
+    async def confirm(self, operator_id: str, code: str | None) -> bool:
+        """Let somebody's roles count; False when the code is another. None asks for no code."""
+        person = await self.get(operator_id)
+        if code is not None:
+            known = person.confirm_code
+            if not known or not hmac.compare_digest(known.encode(), _spelt_code(code).encode()):
+                return False
+        result = await self._operators.update_one(
+            {"_id": operator_id, "unconfirmed_since": person.unconfirmed_since},
+            {"$set": {"unconfirmed_since": None, "confirm_code": ""}},
+        )
+        return result.matched_count == 1
 
     async def set_grants(self, operator_id: str, grants: Grants, *, by: str) -> Grants:
         """Replace somebody's grants and return those before."""
@@ -166,42 +227,53 @@ class MongoOperators:
             raise NotAllowed("不能修改自己的授权，请由另一位安全管理员办理。")
         if grants:
             check_grants(grants)
-        before = await self._change(operator_id, {"grants": _granted(grants)})
+        before = await self._change(operator_id, {"$set": {"grants": _granted(grants)}})
         return before.grants
 
     async def disable(self, operator_id: str, *, by: str, now: datetime) -> OperatorAccount:
         """Keep somebody from signing in, and return who it was; the record stays."""
         if by == operator_id:
             raise NotAllowed("不能停用自己，请由另一位系统管理员办理。")
-        return await self._change(operator_id, {"disabled_at": now})
+        out: Document = {"$set": {"disabled_at": now}, "$inc": {"credentials": 1}}
+        return await self._change(operator_id, out)
 
     async def enable(self, operator_id: str) -> None:
         """Let somebody sign in again."""
         await self.get(operator_id)
         await self._operators.update_one({"_id": operator_id}, {"$set": {"disabled_at": None}})
 
-    async def _change(self, operator_id: str, values: Document) -> OperatorAccount:
-        """Write, unless nobody would be left who may grant; return the state before."""
+    async def _change(self, operator_id: str, change: Document) -> OperatorAccount:
+        """Write, unless one of the three would be nobody; return the state before."""
 
         async def attempt(session: AsyncClientSession) -> OperatorAccount:
             await self._desk.update_one({"_id": "grants"}, {"$inc": {"number": 1}}, session=session)
-            guarded = await self._operators.count_documents(_GUARDS, limit=1, session=session)
+            there_were = await self._acting(session)
             before = await self._operators.find_one_and_update(
                 {"_id": operator_id},
-                {"$set": values},
+                change,
                 return_document=ReturnDocument.BEFORE,
                 session=session,
             )
             if before is None:
                 raise NotFound("没有这位工作人员。")
-            left = await self._operators.count_documents(_GUARDS, limit=1, session=session)
-            if guarded and not left:
-                raise NotAllowed("这是最后一位安全管理员，请先授权另一位。")
+            if gone := there_were - await self._acting(session):
+                raise NotAllowed(_LAST[min(gone)])
             return _operator(before)
 
         await self._desk.update_one({"_id": "grants"}, {"$setOnInsert": {"number": 0}}, upsert=True)
         async with self._database.client.start_session() as session:
             return await session.with_transaction(attempt)
+
+    async def _acting(self, session: AsyncClientSession) -> set[Role]:
+        """Return those of the three administrators' roles that somebody holds who can act."""
+        able = {"disabled_at": None, "unconfirmed_since": None}
+        return {
+            role
+            for role in _LAST
+            if await self._operators.count_documents(
+                {**able, "$or": [_held(role), {"role": role}]}, limit=1, session=session
+            )
+        }
 
 
 def clean_name(name: str) -> str:
@@ -212,6 +284,25 @@ def clean_name(name: str) -> str:
     if any(unicodedata.category(each)[0] == "C" for each in name):
         raise InvalidInput("姓名里有看不见的控制字符，请去掉。", field="name")
     return name
+
+
+def _held(role: Role) -> Document:
+    return {"grants": {"$elemMatch": {"account": EVERYWHERE, "roles": role}}}
+
+
+def _still(credentials: int | None) -> Document:
+    """Return the condition that nothing changed; documents from before have no count."""
+    if credentials is None:
+        return {}
+    return {"credentials": {"$in": [0, None]} if credentials == 0 else credentials}
+
+
+def _unconfirmed(now: datetime, code: str) -> Document:
+    return {"unconfirmed_since": now, "confirm_code": code, "identity_proven": False}
+
+
+def _spelt_code(code: str) -> str:
+    return "".join(each for each in code[:40].upper() if each.isalnum())
 
 
 def _spelt(name: str) -> str:
@@ -240,4 +331,8 @@ def _operator(document: Document) -> OperatorAccount:
         disabled_at=document.get("disabled_at"),
         password_until=document.get("password_until"),
         single_sign_on_id=document.get("single_sign_on_id"),
+        identity_proven=document.get("identity_proven", False),
+        unconfirmed_since=document.get("unconfirmed_since"),
+        confirm_code=document.get("confirm_code", ""),
+        credentials=document.get("credentials", 0),
     )

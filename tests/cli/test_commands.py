@@ -17,7 +17,7 @@ from storage.mongo.operators import MongoOperators
 COMMANDS = [
     ["serve"], ["demo"], ["sandbox"], ["databases"], ["routes"], ["doctor"],
     ["menu", "publish"], ["menu", "show"], ["admin", "create"], ["apikey", "create"],
-    ["admin", "list"], ["admin", "disable"], ["admin", "reset-second-factor"],
+    ["admin", "list"], ["admin", "disable"], ["admin", "reset-second-factor"], ["admin", "confirm"],
     ["subscribers", "import"], ["subscribers", "export"], ["subscribers", "history"],
     ["subscribers", "count"], ["backup"], ["restore"],
     ["push", "status"], ["push", "dead"], ["push", "replay"],

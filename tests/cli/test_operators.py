@@ -69,3 +69,19 @@ async def test_the_last_security_administrator_and_strangers_are_refused(command
     assert "最后一位安全管理员" in last.exception.say
     assert isinstance(nobody.exception, ConfigError)
     assert "there is no operator '没有人'" in str(nobody.exception)
+
+
+async def test_the_only_security_administrator_is_confirmed_at_the_server(
+    command, operators, clock
+):
+    security = await operators.create("钱安全", SECURITY, PASSWORD, now=clock.now())
+    await operators.unconfirm(security, now=clock.now())
+
+    listed = await command("admin", "list")
+    done = await command("admin", "confirm", "钱安全")
+    again = await command("admin", "confirm", "钱安全")
+
+    assert "to be confirmed" in listed.stdout
+    assert "count now" in done.output
+    assert "need not be" in again.output
+    assert (await operators.get(security)).in_force.grants == SECURITY

@@ -208,6 +208,8 @@ async def test_nothing_of_an_entry_is_readable_in_redis(entrance, redis, phone, 
 async def test_the_provider_may_stand_for_both_factors_or_for_the_first(
     entrance, operators, phone, wang
 ):
+    await operators.set_single_sign_on_id(wang, "wf")
+    await operators.prove_identity(wang, "wf")
     operator = await operators.get(wang)
 
     one = await entrance.by_provider(operator, HERE, has_two_factors=False)

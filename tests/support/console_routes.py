@@ -58,7 +58,32 @@ async def an_api_key(console: Console) -> tuple[str, ...]:
     return (key.split("_")[1],)
 
 
-SAMPLES |= {"api-key-replace": an_api_key, "api-key-revoke": an_api_key}
+async def a_waiting_key(console: Console) -> tuple[str, ...]:
+    """Make a key as the system administrator does."""
+    _, key_id = await console.ctx.api_keys.make(
+        AccountId("city"),
+        "燃气集团",
+        ("broadcasts:publish",),
+        now=console.ctx.clock.now(),
+        waits_for_other_than="op_maker",
+    )
+    return (key_id,)
+
+
+async def somebody_unconfirmed(console: Console) -> tuple[str, ...]:
+    """Somebody who came in with a password that was given to them."""
+    who = await console.operator(("editor",))
+    await console.ctx.stores.operators.unconfirm(who.id, now=console.ctx.clock.now())
+    return (who.id,)
+
+
+SAMPLES |= {
+    "api-key-replace": an_api_key,
+    "api-key-revoke": an_api_key,
+    "confirm-key": a_waiting_key,
+    "refuse-key": a_waiting_key,
+    "operator-confirm": somebody_unconfirmed,
+}
 
 MADE_UP = (
     "bc_000000000000000000000000",

@@ -1,7 +1,8 @@
 """API keys of departments' systems (接口密钥): made, replaced with an overlap, revoked.
 
-A key is shown once, in the answer to the form that made it. While a key is replaced both open
-the same doors, so that the department can change it when it suits them.
+A key is shown once, in the answer to the form that made it, and opens nothing until a security
+administrator has confirmed it: who makes keys would else write to a city alone (ADR 26). While a
+key is replaced both open the same doors, so that the department can change it when it suits them.
 """
 
 from datetime import timedelta
@@ -83,7 +84,13 @@ class KeysPage(KeysBase):
             account=self.account.id,
             remote=self.request.remote_ip or "",
         ) as act:
-            key, key_id = await self.ctx.api_keys.make(self.account_id, form.name, scopes, now=now)
+            key, key_id = await self.ctx.api_keys.make(
+                self.account_id,
+                form.name,
+                scopes,
+                now=now,
+                waits_for_other_than=self.operator.id,
+            )
             act.after.update(key=key_id, name=form.name, scopes=scopes)
         await self.show(new_key=key)
 
@@ -105,6 +112,7 @@ class ReplacePage(KeysBase):
                 key_id,
                 overlap=timedelta(days=int(form.days)),
                 now=self.ctx.clock.now(),
+                by=self.operator.id,
             )
             if made is None:
                 raise NotFound("没有这个密钥，或它正在被替换、已停用。")
@@ -117,12 +125,18 @@ class RevokePage(KeysBase):
     """End a key at once."""
 
     async def post(self, key_id: str) -> None:
-        ended = await self.ctx.api_keys.revoke(
-            key_id, now=self.ctx.clock.now(), account=self.account_id
-        )
-        if not ended:
-            raise NotFound("没有这个密钥，或它已经停用。")
-        await self.note("api_key.revoke", f"api_key:{key_id}")
+        async with self.ctx.audit.around(
+            self.operator,
+            "api_key.revoke",
+            f"api_key:{key_id}",
+            account=self.account.id,
+            remote=self.request.remote_ip or "",
+        ):
+            ended = await self.ctx.api_keys.revoke(
+                key_id, now=self.ctx.clock.now(), account=self.account_id
+            )
+            if not ended:
+                raise NotFound("没有这个密钥，或它已经停用。")
         self.flash(mark("密钥已停用，立即生效。"))
         self.go("api-keys")
 

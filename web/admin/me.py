@@ -25,6 +25,11 @@ class PhoneAndPassword(Code):
     present: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
+class OwnIdentity(BaseModel):
+    identity: Annotated[str, Field(min_length=1, max_length=200)]  # as it was read
+    present: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
 class OneSession(BaseModel):
     session: Annotated[str, Field(max_length=100)] = ""
 
@@ -55,12 +60,18 @@ class MePage(OwnPage):
     """`/admin/me/`: who one is here, and where one is signed in."""
 
     async def get(self) -> None:
+        await self.show()
+
+    async def show(self, refused: FormRefused | None = None) -> None:
+        """Show who one is, with what was wrong with a form."""
         self.page(
             "admin/me.html",
             roles=granted(self),
             sessions=await self.ctx.sign_in.list_(self.operator.id),
             here=self.here,
             factor=await self.ctx.console.factors.state(self.operator.id),
+            has_provider=self.ctx.console.single_sign_on is not None,
+            errors=refused.errors if refused else {},
         )
 
 
@@ -102,6 +113,27 @@ class PasswordPage(OwnPage):
         self.go("me")
 
 
+class IdentityPage(MePage):
+    """`/admin/me/identity`: say that the single sign-on account written down is one's own."""
+
+    async def get(self) -> None:
+        self.go("me")
+
+    async def again(self, refused: FormRefused | None) -> None:
+        await self.show(refused)
+
+    async def post(self) -> None:
+        form = self.form(OwnIdentity)
+        try:
+            await self.ctx.console.own.prove_identity(
+                self.operator, form.identity, form.present, self.visit
+            )
+        except (Locked, InvalidInput) as error:
+            raise self.refuse(error) from error
+        self.flash(mark("已确认，以后可以单点登录。"))
+        self.go("me")
+
+
 class SecondFactorPage(OwnPage):
     """`/admin/me/second-factor`: set up the first phone where that is not demanded anyway."""
 
@@ -109,7 +141,7 @@ class SecondFactorPage(OwnPage):
         await self.again(None)
 
     async def again(self, refused: FormRefused | None) -> None:
-        offered = await self.ctx.console.own.offer(self.operator)
+        offered = await self.ctx.console.own.offer(self.operator, self.here)
         errors = refused.errors if refused else {}
         self.page("admin/me_second_factor.html", errors=errors, offered=offered)
 
@@ -117,7 +149,7 @@ class SecondFactorPage(OwnPage):
         form = self.form(PhoneAndPassword)
         try:
             codes = await self.ctx.console.own.enrol(
-                self.operator, form.present, form.code, self.visit
+                self.operator, self.here, form.present, form.code, self.visit
             )
         except (Locked, InvalidInput) as error:
             raise self.refuse(error) from error
@@ -161,6 +193,7 @@ def place_name(page: AdminPage, place: str) -> str:
 routes = (
     route(r"/admin/me/", MePage, "me", get="self"),
     route(r"/admin/me/sessions", SessionsPage, "me-sessions", post="self"),
+    route(r"/admin/me/identity", IdentityPage, "me-identity", get="self", post="self"),
     route(r"/admin/me/password", PasswordPage, "me-password", get="self", post="self"),
     route(
         r"/admin/me/second-factor", SecondFactorPage, "me-second-factor", get="self", post="self"

@@ -31,6 +31,10 @@ class Identity(BaseModel):
     identity: Annotated[str, Field(max_length=200)] = ""
 
 
+class ConfirmCode(BaseModel):
+    code: Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class Granted(BaseModel):
     grant: Annotated[list[str], Field(max_length=2000)] = []  # "city:editor", "*:auditor"
 
@@ -102,6 +106,10 @@ class PersonPage(DeskPage):
             choices=self.choices(person, refused),
             has_provider=self.ctx.console.single_sign_on is not None,
         )
+
+    async def show_again(self, refused: FormRefused, operator_id: str) -> None:
+        """Show the page once more with what is wrong."""
+        await self.show(operator_id, refused)
 
     def choices(
         self, person: OperatorAccount, refused: FormRefused | None
@@ -196,8 +204,7 @@ class GivePasswordPage(DeskPage):
 class IdentityPage(PersonPage):
     """`/admin/operators/…/identity`: whom the single sign-on provider means."""
 
-    async def again(self, refused: FormRefused, operator_id: str) -> None:
-        await self.show(operator_id, refused)
+    again = PersonPage.show_again
 
     async def post(self, operator_id: str) -> None:
         form = self.form(Identity)
@@ -235,7 +242,7 @@ def _grants(ticked: list[str]) -> Grants:
     }
 
 
-_ONE = r"/admin/operators/(op_[0-9a-f]{1,40})"
+ONE = r"/admin/operators/(op_[0-9a-f]{1,40})"
 routes = (
     route(r"/admin/operators", OperatorsPage, "operators", get="operators.read", nav=mark("人员")),
     route(
@@ -245,11 +252,11 @@ routes = (
         get="operators.write",
         post="operators.write",
     ),
-    route(_ONE, OperatorPage, "operator", get="operators.read"),
-    route(_ONE + "/grants", GrantsPage, "operator-grants", post="roles.write"),
-    route(_ONE + "/disable", DisablePage, "operator-disable", post="operators.write"),
-    route(_ONE + "/enable", EnablePage, "operator-enable", post="operators.write"),
-    route(_ONE + "/password", GivePasswordPage, "operator-password", post="operators.write"),
-    route(_ONE + "/identity", IdentityPage, "operator-identity", post="operators.write"),
-    route(_ONE + "/second-factor", ResetFactorPage, "operator-factor", post="roles.write"),
+    route(ONE, OperatorPage, "operator", get="operators.read"),
+    route(ONE + "/grants", GrantsPage, "operator-grants", post="roles.write"),
+    route(ONE + "/disable", DisablePage, "operator-disable", post="operators.write"),
+    route(ONE + "/enable", EnablePage, "operator-enable", post="operators.write"),
+    route(ONE + "/password", GivePasswordPage, "operator-password", post="operators.write"),
+    route(ONE + "/identity", IdentityPage, "operator-identity", post="operators.write"),
+    route(ONE + "/second-factor", ResetFactorPage, "operator-factor", post="roles.write"),
 )

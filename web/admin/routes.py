@@ -15,6 +15,7 @@ from web.admin import (
     audit,
     broadcast_routes,
     compose,
+    confirmations,
     dashboard,
     departments,
     home,
@@ -44,6 +45,7 @@ AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     departments.routes,
     settings.routes,
     api_keys.routes,
+    confirmations.routes,
     operators.routes,
     audit.routes,
 )

@@ -127,7 +127,7 @@ class KeyPage(ApiPage):
             raise Problem(
                 401,
                 "invalid_key",
-                "接口密钥无效或已停用，请向系统管理员索取。",
+                "接口密钥无效、已停用，或还没有经安全管理员确认。",
                 headers={"WWW-Authenticate": 'Bearer realm="weizheng", error="invalid_token"'},
             )
         return key

@@ -69,9 +69,12 @@ async def test_a_key_is_made_replaced_with_an_overlap_and_revoked(console, admin
     )
     first = KEY.search(made.text)[0]
     key_id = first.split("_")[1]
+    security = await console.as_(("security_admin",))
+    await security.post(f"/admin/confirmations/keys/{key_id}")
     replaced = await admin.post(f"{SETTINGS}/keys/{key_id}/replace", {"days": "7"})
     second = next(key for key in KEY.findall(replaced.text) if key != first)
     again = await admin.post(f"{SETTINGS}/keys/{key_id}/replace", {"days": "7"})
+    await security.post(f"/admin/confirmations/keys/{second.split('_')[1]}")
     find, now = console.ctx.api_keys.find, clock.now()
     both = [await find(first, now=now), await find(second, now=now)]
     revoked = await admin.post(f"{SETTINGS}/keys/{second.split('_')[1]}/revoke")

@@ -276,6 +276,7 @@ async def test_single_sign_on_through_the_browser(settings: Settings, mongo, red
         ):
             who = await console.operator(("auditor",))
             await ctx.stores.operators.set_single_sign_on_id(who.id, "sun")
+            await ctx.stores.operators.prove_identity(who.id, "sun")
             client = await console.nobody()
             there = (await client.get("/admin/sign-in/provider")).location
             landed = await sign_in_there(client.http, there, "sun", back)
