@@ -269,3 +269,24 @@ async def _people_in_ledger(engine: Engine, broadcast: BroadcastId) -> list[str]
         document = await people.find_one({"_id": list_id})
         found += document["openids"].split("\n")
     return found
+
+
+async def test_one_worker_takes_over_all_that_many_have_left(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(batch_size=1, lease=30.0)
+    await engine.follow(150)
+    platform.latency = 60.0  # nothing ends, no room is made
+    broadcast = await engine.begin()
+    now = clock.now()
+    for number in range(150):
+        assert await engine.ledger.claim(f"{broadcast}:{number}", owner="dying", now=now, until=now)
+    clock.advance(1)
+    await engine.ledger.expire_leases(clock.now())
+
+    async def all_taken_over() -> bool:
+        found = {"broadcast": broadcast, "state": "leased", "owner": {"$ne": "dying"}}
+        return await engine.database["batches"].count_documents(found) == 150
+
+    async with engine.working():
+        await until(all_taken_over)
