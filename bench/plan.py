@@ -15,7 +15,7 @@ class Plan:
     seconds: float = 3.0  # of load, per contender and round
     server_core: int = 0
     client_core: int = 1
-    people: int = 1_000_000  # subscribers of the section `push`
+    people: int = 1_000_000  # subscribers of the sections `push` and `console`
     folder: Path  # for what contenders write; removed afterwards
 
 

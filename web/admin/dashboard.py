@@ -114,7 +114,7 @@ class PlotData(AdminPage):
     """One plot's figures as `static/admin/charts.js` draws them."""
 
     async def get(self, name: str) -> None:
-        plot = _PLOTS.get(name)
+        plot = PLOTS.get(name)
         if plot is None:
             raise HTTPError(404)
         content = await plot(self)
@@ -283,7 +283,7 @@ def _plot(
     return {"kind": kind, "title": "", "x": x, "series": named, "unit": unit}
 
 
-_PLOTS: Mapping[str, Callable[[AdminPage], Awaitable[Json]]] = {
+PLOTS: Mapping[str, Callable[[AdminPage], Awaitable[Json]]] = {
     "callbacks": _callbacks,
     "p95": _p95,
     "notices": _notices,
