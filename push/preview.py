@@ -19,6 +19,7 @@ from domain.ids import AccountId
 from domain.ledger import Content
 from domain.masking import mask_openid
 from push.composing import Fault
+from push.headcounts import Heads
 from push.orders import BroadcastOrder, OrderRefused, check_broadcast
 from push.plans import begin_at
 from push.ports import People
@@ -88,18 +89,19 @@ class Previews:
         self._per_second = per_second
         self._quiet_hours = quiet_hours
 
-    async def preview(self, order: BroadcastOrder) -> Preview:
-        """Look at an order, or raise `OrderRefused` with everything that is wrong."""
+    async def preview(self, order: BroadcastOrder, heads: Heads | None = None) -> Preview:
+        """Look at an order, or raise `OrderRefused` with everything that is wrong.
+
+        With `heads`, which somebody counted just before, nobody is counted again.
+        """
         account = self._accounts.get(order.account)
         if account is None:
             message = f"没有账号 {order.account}"
             raise OrderRefused((Fault(field="account", code="unknown_account", message=message),))
         now = self._clock.now()
         content = check_broadcast(order, account, self._catalogue, now)
-        audience = await self._people.count(order.account, order.audience)
-        sample = (
-            await self._people.sample(order.account, order.audience, SAMPLE) if audience else []
-        )
+        heads = heads or await self._heads(order)
+        audience = heads.people
         due = max(order.at, now) if order.at else now
         if order.cron:
             due = begin_at(recurrence(order.cron), order.at, now).due_at
@@ -109,7 +111,7 @@ class Previews:
         alike = await self._alike(order, content, now)
         return Preview(
             audience=audience,
-            sample=tuple(map(mask_openid, sample)),
+            sample=tuple(map(mask_openid, heads.some)),
             content=content,
             day=day,
             left=left,
@@ -120,6 +122,11 @@ class Previews:
                 *await self._template_cautions(order, content),
             ),
         )
+
+    async def _heads(self, order: BroadcastOrder) -> Heads:
+        people = await self._people.count(order.account, order.audience)
+        some = await self._people.sample(order.account, order.audience, SAMPLE) if people else []
+        return Heads(people=people, some=tuple(some))
 
     async def _template_cautions(
         self, order: BroadcastOrder, content: Content

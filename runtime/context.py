@@ -52,6 +52,7 @@ from push.drafts import Drafts
 from push.editing import Editing
 from push.fanout import Fanout
 from push.followers import Followers
+from push.headcounts import Headcounts
 from push.history import History
 from push.links import Links
 from push.lists import Lists
@@ -114,6 +115,7 @@ class AppContext:
     fanout: Fanout
     digest_cards: DigestCards
     digest_pages: DigestPages
+    headcounts: Headcounts
     history: History
     followers: Followers
     links: Links
@@ -294,6 +296,8 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             renderer,
         )
         stack.push_async_callback(dispatcher.aclose)
+        headcounts = Headcounts(audiences)
+        stack.push_async_callback(headcounts.aclose)
         yield AppContext(
             settings=settings,
             clock=clock,
@@ -337,6 +341,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             notices=notices,
             fanout=fanout,
             digest_cards=cards,
+            headcounts=headcounts,
             history=history,
             followers=Followers(
                 stores.subscriber_lists,

@@ -108,18 +108,24 @@ class BroadcastPage(BroadcastPart):
 
 
 class BroadcastAudience(BroadcastPart):
-    """How many people a broadcast means now: loaded after the page, for it may take a second."""
+    """How many people a broadcast means now: loaded after the page, and counted beside it."""
 
     async def get(self, broadcast_id: str) -> None:
         broadcast = (await self.look(broadcast_id)).broadcast
         try:
-            number = await self.ctx.audiences.count(broadcast.account, broadcast.audience)
+            heads = await self.ctx.headcounts.soon(broadcast.account, broadcast.audience)
         except TooSlow as error:
-            self.fragment(
-                "admin/_broadcast_audience.html", number=None, sentence=self.say(error.say)
-            )
+            self._tell(None, self.say(error.say))
             return
-        self.fragment("admin/_broadcast_audience.html", number=number, sentence="")
+        self._tell(heads.people if heads else None, "")
+
+    def _tell(self, number: int | None, sentence: str) -> None:
+        self.fragment(
+            "admin/_broadcast_audience.html",
+            number=number,
+            sentence=sentence,
+            here=self.request.path,
+        )
 
 
 routes = (

@@ -14,14 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 from domain.broadcast import Broadcast
-from domain.errors import NotFound, StateError
+from domain.errors import NotFound, StateError, TooSlow
 from domain.ids import BroadcastId, OpenId
+from domain.masking import mask_openid
 from domain.personal import Known, placeholders_in, values_of
 from domain.schedule_words import moment_in_words
 from push.broadcasts import order_of
 from push.editing import Overtaken
+from push.headcounts import Heads
 from push.orders import BroadcastOrder, OrderRefused, check_audience
-from push.preview import Preview
 from push.readers import Reader
 from web.admin import compose_view as view
 from web.admin.base import AdminPage
@@ -29,10 +30,7 @@ from web.admin.compose_form import Reading, cleaned, fields_for, read_order, sen
 from web.admin.compose_rule import DEEPEST, Node, changed, fields_of, read_node
 from web.admin.table import route
 from web.admin.words import mark
-from web.api.costly import PREVIEWS
-from web.base import Problem
 
-SAMPLE = 5
 EARLIER = 20  # broadcasts that can be named as got or not got
 STARTED = ("sending", "paused", "finished")
 Raw = dict[str, list[str]]
@@ -133,16 +131,19 @@ class _ComposePage(AdminPage):
         return [*found, *((each, each) for each in dict.fromkeys(chosen) if each not in known)]
 
     async def _outlook(self, reading: Reading) -> dict[str, Any]:
-        """Return whom it would reach and when; what is not finished yet is only counted."""
-        empty: dict[str, Any] = {"problem": "", "people": 0, "sample": (), "outlook": None}
+        """Return whom it would reach and when; what is not finished yet is only counted.
+
+        `people` is None while that takes its time: the part asks for itself again.
+        """
+        empty: dict[str, Any] = {"problem": "", "people": None, "sample": (), "outlook": None}
         try:
             order = await self._sealed(reading.order)
-            with PREVIEWS.one_of(self.account_id):
-                return empty | await self._counted(order)
+            heads = await self.ctx.headcounts.soon(order.account, order.audience)
         except OrderRefused as refused:
             return empty | {"problem": "；".join(sentences(refused.faults).values())}
-        except Problem as busy:
-            return empty | {"problem": busy.say}
+        except TooSlow as error:
+            return empty | {"problem": self.say(error.say)}
+        return empty | (await self._foreseen(order, heads) if heads is not None else {})
 
     async def _sealed(self, order: BroadcastOrder) -> BroadcastOrder:
         order = replace(order, audience=self.ctx.audiences.sealed(order.audience))
@@ -152,16 +153,11 @@ class _ComposePage(AdminPage):
         await self.ctx.broadcasts.check_earlier(order.account, order.audience)
         return order
 
-    async def _counted(self, order: BroadcastOrder) -> dict[str, Any]:
+    async def _foreseen(self, order: BroadcastOrder, heads: Heads) -> dict[str, Any]:
         try:
-            preview = await self.ctx.previews.preview(order)
+            preview = await self.ctx.previews.preview(order, heads)
         except OrderRefused:  # the text is not finished; whom it goes to can be told all the same
-            people = await self.ctx.audiences.count(order.account, order.audience)
-            some = await self.ctx.readers.some(order.account, order.audience) if people else []
-            return {"people": people, "sample": [each.masked for each in some[:SAMPLE]]}
-        return self._foreseen(preview)
-
-    def _foreseen(self, preview: Preview) -> dict[str, Any]:
+            return {"people": heads.people, "sample": list(map(mask_openid, heads.some))}
         now = self.ctx.clock.now()
         return {
             "people": preview.audience,

@@ -353,6 +353,17 @@ async def test_how_many_are_meant_comes_after_the_page(console: Console):
     assert "目前 0 人" in number
 
 
+async def test_a_number_that_takes_long_is_asked_for_again_by_its_own_place(console: Console):
+    reader = await console.as_(("reviewer",))
+    broadcast = await in_review(console)
+    console.ctx.headcounts._moment = 0.0
+
+    waiting = (await reader.get(f"{HERE}/{broadcast}/audience", htmx=True)).text
+
+    assert "正在统计人数" in waiting
+    assert f'hx-get="{HERE}/{broadcast}/audience"' in waiting
+
+
 async def test_a_comment_is_kept_and_pages_speak_english_too(console: Console):
     editor = await console.as_(("editor",))
     broadcast = await in_review(console)

@@ -324,6 +324,22 @@ async def test_numbers_sample_quota_and_end_are_told_and_what_is_unwise(
     assert "内容和时间填好后显示" in unfinished.text
 
 
+async def test_a_part_that_would_wait_for_a_count_says_so_and_asks_for_itself_again(
+    console: Console, editor: Client
+):
+    await people(console, 3)
+    console.ctx.headcounts._moment = 0.0
+
+    waiting = (await editor.post(f"{NEW}/outlook", MESSAGE, htmx=True)).text
+    console.ctx.headcounts._moment = 5.0
+    told = (await editor.post(f"{NEW}/outlook", MESSAGE, htmx=True)).text
+
+    assert "正在统计人数" in waiting
+    assert f'hx-post="{NEW}/outlook"' in waiting
+    assert "<strong>3</strong>" in told
+    assert "data-counting" not in told
+
+
 async def test_whoever_got_an_earlier_broadcast_can_be_left_out(console: Console, editor: Client):
     answer = await compose(editor, "submit", not_got=["bc_unknown"])
     assert answer.status == 422
