@@ -44,8 +44,6 @@ class FailureLists(Protocol):
 
     async def last(self, broadcast: BroadcastId, state: Outcome) -> OpenId | None: ...
 
-    async def count(self, broadcast: BroadcastId, state: Outcome) -> int: ...
-
 
 class Failed:
     """The failed people of a broadcast, in the form the fan-out reads an audience."""
@@ -122,7 +120,7 @@ class Resends:
             raise StateError(f"群发任务处于 {original.state} 状态，结束（finished）后才能重发。")
         if original.expires_at is not None and original.expires_at <= self._clock.now():
             raise StateError("群发任务的有效期 expires_at 已过，不能再重发。")
-        if await self._lists.count(original.id, "failed") == 0:
+        if await self._lists.last(original.id, "failed") is None:
             raise StateError("没有发送失败的人，不需要重发。")
 
 

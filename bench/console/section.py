@@ -94,7 +94,7 @@ async def _under_way(city: City) -> AsyncIterator[BroadcastId]:
     """Really send a broadcast to everybody while the block lasts; then cancel it."""
     await city.reset(latency=0.02 if city.is_small else 0.0)
     core = city.plan.client_core
-    async with city.scheduler("scheduler", core=core), city.worker("push", core=core):
+    async with city.engine("engine", core=core):
         broadcast = await city.order(Audience(all=True))
 
         async def has_begun() -> bool:

@@ -93,6 +93,10 @@ class City:
         """Run a scheduler process."""
         return self._program(name, "scheduler", core, push)
 
+    def engine(self, name: str, *, core: int) -> AbstractAsyncContextManager[Program]:
+        """Run both in one process."""
+        return self._program(name, "push,scheduler", core, {})
+
     def _program(
         self, name: str, role: str, core: int, push: Mapping[str, object]
     ) -> AbstractAsyncContextManager[Program]:

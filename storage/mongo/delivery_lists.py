@@ -80,10 +80,6 @@ class MongoDeliveryLists:
         )
         return OpenId(found["openid"]) if found else None
 
-    async def count(self, broadcast: BroadcastId, state: Outcome) -> int:
-        """Return how many people ended in a state."""
-        return await self._deliveries.count_documents({"broadcast": broadcast, "state": state})
-
 
 def _recipient(document: Document) -> Recipient:
     return Recipient(
