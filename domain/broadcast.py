@@ -41,6 +41,18 @@ TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
 }
 
 
+STATE_WORDS: Mapping[BroadcastState, str] = {  # as people read them
+    "draft": "草稿",
+    "in_review": "待审核",
+    "rejected": "已退回",
+    "scheduled": "待发送",
+    "sending": "发送中",
+    "paused": "已暂停",
+    "finished": "已完成",
+    "cancelled": "已取消",
+    "failed": "失败",
+}
+
 ORDERED = (  # what an order says, and an edit replaces; the rest is what became of it
     "title", "topic", "audience", "template", "data", "url", "at", "cron", "expires_at",
     "priority", "ignore_quiet_hours", "window", "late_by", "channel",
@@ -51,7 +63,7 @@ EDITABLE: tuple[BroadcastState, ...] = ("draft", "in_review", "rejected")  # bef
 def check_transition(now: BroadcastState, then: BroadcastState) -> None:
     """Raise `StateError` unless a broadcast may go from one state to the other."""
     if then not in TRANSITIONS[now]:
-        raise StateError(f"a broadcast that is {now} cannot become {then}")
+        raise StateError(f"群发任务{STATE_WORDS[now]}，不能变为{STATE_WORDS[then]}。")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

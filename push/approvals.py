@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from domain.authors import is_same_person
-from domain.broadcast import Broadcast
+from domain.broadcast import EDITABLE, Broadcast
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed, StateError
 from domain.ids import AccountId, BroadcastId, new_id
@@ -79,8 +79,13 @@ class Approvals:
     async def publish(
         self, broadcast_id: BroadcastId, account: AccountId, *, by: str, revision: int
     ) -> Broadcast:
-        """Schedule what is approved, if it still is the revision that was read."""
+        """Schedule what is approved, if it still is the revision that was read.
+
+        Whoever asks again after they did it, with the same page, gets what it has become.
+        """
         broadcast = await find_for(self._store, broadcast_id, account)
+        if await self._has_published(broadcast, by=by, revision=revision):
+            return broadcast
         _check_state(broadcast)
         _check_revision(broadcast, revision)
         approval = (await self.standing(broadcast)).approval
@@ -113,6 +118,12 @@ class Approvals:
         return await self._revisions.find(broadcast_id, number)
 
     # --- inside ---------------------------------------------------------------------------
+
+    async def _has_published(self, broadcast: Broadcast, *, by: str, revision: int) -> bool:
+        if broadcast.state in EDITABLE or broadcast.revision != revision:
+            return False
+        said = await self._reviews.list_(broadcast.id)
+        return any(each.kind == "publication" and is_same_person(each.by, by) for each in said)
 
     async def _read(
         self, broadcast_id: BroadcastId, account: AccountId, *, by: str, revision: int

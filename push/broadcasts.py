@@ -14,6 +14,7 @@ from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.authors import is_same_person, name_of
 from domain.broadcast import (
+    STATE_WORDS,
     TRANSITIONS,
     Audience,
     Broadcast,
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 BEFORE_START: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
 PAUSED: tuple[BroadcastState, ...] = ("paused",)
+_VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
 RUNNING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
 
 
@@ -193,7 +195,7 @@ class Broadcasts:
             due_at=times.due_at,
             reserved=await self._expected(broadcast),
         )
-        return self._moved(moved, broadcast, "scheduled")
+        return self._moved(moved, broadcast)
 
     async def reject(
         self, broadcast_id: BroadcastId, *, by: str, reason: str, revision: int | None = None
@@ -208,7 +210,7 @@ class Broadcasts:
             revision=revision,
             reason=f"{name_of(by)}: {reason}",
         )
-        return self._moved(moved, broadcast, "rejected")
+        return self._moved(moved, broadcast)
 
     async def report(self, broadcast_id: BroadcastId, account: AccountId | None = None) -> Report:
         """Return a broadcast with its counts; another account's is `NotFound`."""
@@ -280,9 +282,9 @@ class Broadcasts:
             if broadcast.state == to or (verb == "resume" and broadcast.state != "paused"):
                 if broadcast.state == to:
                     return broadcast
-                raise StateError(f"群发任务处于 {broadcast.state} 状态，没有暂停，不能继续。")
+                raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，没有暂停，不能继续。")
             if to not in TRANSITIONS[broadcast.state]:
-                raise StateError(f"群发任务处于 {broadcast.state} 状态，不能变为 {to}。")
+                raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，不能{_VERBS[verb]}。")
             now = self._clock.now()
             changes: dict[str, Any] = {"reason": reason, "by_itself": False}
             if to == "cancelled":
@@ -387,9 +389,11 @@ class Broadcasts:
         return check_broadcast(order, self._account(broadcast.account), self._catalogue, now)
 
     @staticmethod
-    def _moved(moved: Broadcast | None, before: Broadcast, to: BroadcastState) -> Broadcast:
+    def _moved(moved: Broadcast | None, before: Broadcast) -> Broadcast:
         if moved is None:
-            raise StateError(f"群发任务的状态已经变化，不能再从 {before.state} 变为 {to}。")
+            raise StateError(
+                f"群发任务的状态已经变化，不再是{STATE_WORDS[before.state]}；请刷新页面查看。"
+            )
         return moved
 
 

@@ -8,7 +8,7 @@ nothing. Who was already concluded is not sent to again: the ledger knows them.
 import logging
 from dataclasses import dataclass
 
-from domain.broadcast import BroadcastState
+from domain.broadcast import STATE_WORDS, BroadcastState
 from domain.clock import Clock
 from domain.dead import DeadBatch
 from domain.errors import StateError
@@ -80,7 +80,7 @@ class DeadBatches:
         """
         broadcast = await find_for(self._store, broadcast_id, account)
         if broadcast.state in OVER:
-            raise StateError(f"群发任务处于 {broadcast.state} 状态，已经结束，不能重放。")
+            raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，已经结束，不能重放。")
         number = await self._ledger.revive(broadcast_id, self._clock.now(), batch=batch)
         state = broadcast.state
         if state == "paused" and broadcast.reason.startswith(REASON):

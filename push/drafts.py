@@ -17,7 +17,7 @@ from typing import Any
 
 from config.catalogue import Catalogue
 from domain.authors import name_of
-from domain.broadcast import EDITABLE, ORDERED, Broadcast, BroadcastState
+from domain.broadcast import EDITABLE, ORDERED, STATE_WORDS, Broadcast, BroadcastState
 from domain.clock import Clock
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, new_id
@@ -209,6 +209,6 @@ def _said(order: BroadcastOrder) -> dict[str, Any]:
 def _check_editable(broadcast: Broadcast) -> None:
     if broadcast.kind != "broadcast" or broadcast.state not in EDITABLE:
         raise StateError(
-            f"群发任务处于 {broadcast.state} 状态，已审核通过或已结束，内容不能再修改；"
+            f"群发任务{STATE_WORDS[broadcast.state]}，内容不能再修改；"
             "需要改动时请取消它，再提交新的任务。"
         )

@@ -14,7 +14,7 @@ from typing import Any
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.authors import is_same_person, name_of
-from domain.broadcast import EDITABLE, ORDERED, Broadcast
+from domain.broadcast import EDITABLE, ORDERED, STATE_WORDS, Broadcast
 from domain.clock import Clock
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId
@@ -74,7 +74,7 @@ class Editing:
             broadcast = await find_for(self._store, broadcast_id, order.account)
             if broadcast.kind != "broadcast" or broadcast.state not in EDITABLE:
                 raise StateError(
-                    f"群发任务处于 {broadcast.state} 状态，已审核通过或已结束，内容不能再修改；"
+                    f"群发任务{STATE_WORDS[broadcast.state]}，内容不能再修改；"
                     "需要改动时请取消它，再提交新的任务。"
                 )
             check_broadcast(

@@ -16,7 +16,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
 
-from domain.broadcast import Audience, Broadcast
+from domain.broadcast import STATE_WORDS, Audience, Broadcast
 from domain.clock import Clock
 from domain.delivery import Outcome
 from domain.errors import StateError
@@ -117,7 +117,7 @@ class Resends:
         if original.kind != "broadcast" or original.cron:
             raise StateError("周期任务和个人通知不能整体重发；请对周期任务的某一次发送重发。")
         if original.state != "finished":
-            raise StateError(f"群发任务处于 {original.state} 状态，结束（finished）后才能重发。")
+            raise StateError(f"群发任务{STATE_WORDS[original.state]}，完成后才能重发。")
         if original.expires_at is not None and original.expires_at <= self._clock.now():
             raise StateError("群发任务的有效期 expires_at 已过，不能再重发。")
         if await self._lists.last(original.id, "failed") is None:

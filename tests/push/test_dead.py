@@ -90,5 +90,5 @@ async def test_what_is_over_is_not_replayed(engine: Engine, clock: FlowingClock)
     await _die(engine, clock, broadcast)
     await engine.broadcasts.cancel(broadcast)
 
-    with pytest.raises(StateError, match="cancelled"):
+    with pytest.raises(StateError, match="已取消"):
         await engine.dead.replay(broadcast)

@@ -132,7 +132,7 @@ async def test_only_what_is_finished_and_still_valid_is_resent(engine: Engine, c
     running = await engine.begin()
     plan = await engine.order(cron="0 12 * * *")
     short = await engine.order(expires_at=clock.now() + timedelta(minutes=30))
-    with pytest.raises(StateError, match="finished"):
+    with pytest.raises(StateError, match="完成后才能重发"):
         await engine.resends.resend(running, CITY, author="key")
     with pytest.raises(StateError, match="周期任务"):
         await engine.resends.resend(plan, CITY, author="key")

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from domain.broadcast import Broadcast
+from domain.broadcast import TRANSITIONS, Broadcast
 from domain.errors import NotAllowed, StateError
 from domain.ids import BroadcastId
+from push.dead import OVER
+from push.drafts import DISCARDABLE
 from push.live import Progress
 from push.orders import OrderRefused
 from web.admin.broadcast_page import ONE, BroadcastPart
@@ -29,6 +31,8 @@ DONE: dict[str, str] = {
     "replay": mark("已重新安排这些批次。"),
 }
 
+_NOTHING_DEAD = mark("没有搁置的批次，不需要重新安排。")
+
 
 class SwitchForm(BaseModel):
     """Which revision the page was about; publishing checks it."""
@@ -42,7 +46,8 @@ class SwitchPage(BroadcastPart):
     async def get(self, broadcast_id: str, verb: str) -> None:
         progress = await self.look(broadcast_id)
         data = await self.about(progress)
-        self.page("admin/broadcast_switch.html", **data, verb=verb)
+        possible = is_possible(progress, verb, has_dead=bool(data["dead"]))
+        self.page("admin/broadcast_switch.html", **data, verb=verb, is_possible=possible)
 
     async def post(self, broadcast_id: str, verb: str) -> None:
         form = self.form(SwitchForm)
@@ -60,7 +65,10 @@ class SwitchPage(BroadcastPart):
             before={"state": before.state},
             after=after,
         )
-        self.flash(DONE[verb])
+        if after.get("batches") == 0:
+            self.flash(_NOTHING_DEAD, "info")
+        else:
+            self.flash(DONE[verb])
         self.go("broadcast", shown)
 
     async def _switch(
@@ -96,8 +104,13 @@ class DiscardPage(BroadcastPart):
     """Give up a draft or what was returned: a question first, then the end of it."""
 
     async def get(self, broadcast_id: str) -> None:
-        data = await self.about(await self.look(broadcast_id))
-        self.page("admin/broadcast_switch.html", **data, verb="discard")
+        progress = await self.look(broadcast_id)
+        self.page(
+            "admin/broadcast_switch.html",
+            **await self.about(progress),
+            verb="discard",
+            is_possible=is_possible(progress, "discard"),
+        )
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(SwitchForm)
@@ -129,16 +142,19 @@ def _why(error: StateError | NotAllowed | OrderRefused) -> str:
     return error.say
 
 
-def is_possible(progress: Progress, verb: str) -> bool:
+def is_possible(progress: Progress, verb: str, *, has_dead: bool = False) -> bool:
     """Whether a switch makes sense now; the engine decides, this only shows less."""
-    state = progress.broadcast.state
+    broadcast = progress.broadcast
+    state = broadcast.state
     return {
         "publish": state == "in_review",
         "pause": state in {"scheduled", "sending"},
         "resume": state == "paused",
-        "cancel": state in {"in_review", "scheduled", "sending", "paused"},
-        "resend": state == "finished" and progress.totals.failed > 0,
-    }.get(verb, True)
+        "cancel": "cancelled" in TRANSITIONS[state],
+        "discard": state in DISCARDABLE,
+        "resend": state == "finished" and not broadcast.cron and progress.totals.failed > 0,
+        "replay": has_dead and state not in OVER,
+    }[verb]
 
 
 routes = (

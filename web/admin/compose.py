@@ -46,6 +46,7 @@ DEFAULTS: Mapping[str, list[str]] = {
     "late_by": ["60"],
 }
 _TRIED = mark("测试已发送。请在手机上查看，再回到这里提交审核。")
+_NOT_ALONE = mark("群发消息一次至少发给 2 人，不能只发给自己看；请先用“按主题的规定”测试。")
 _SAVED = mark("草稿已保存。")
 _SUBMITTED = mark("已提交审核，请另一位同事审核。")
 
@@ -213,7 +214,7 @@ class ComposePage(_ComposePage):
     async def _do(self, action: str, raw: Raw, order: BroadcastOrder) -> None:
         if action == "submit":
             self._check_time(raw, order)
-        openid = self._tester(raw) if action == "trial" else None
+        openid = self._tester(raw, order) if action == "trial" else None
         broadcast_id = self.broadcast.id if self.broadcast else None
         keep = self.ctx.drafts.submit if action == "submit" else self.ctx.drafts.save
         if action == "trial" and self._is_as_kept(order) and self.broadcast is not None:
@@ -247,7 +248,7 @@ class ComposePage(_ComposePage):
                 kept.id, self.account_id, [openid], author=self.operator.author
             )
         except OrderRefused as refused:
-            await self._refuse(fields_for(kept), sentences(refused.faults))
+            await self._refuse(fields_for(kept), sentences(refused.faults), is_kept=True)
             return
         await self.note("broadcast.trial", f"broadcast:{kept.id}")
         self.flash(_TRIED)
@@ -269,7 +270,9 @@ class ComposePage(_ComposePage):
         text = (raw.get("revision") or [""])[-1]
         return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
-    def _tester(self, raw: Raw) -> OpenId:
+    def _tester(self, raw: Raw, order: BroadcastOrder) -> OpenId:
+        if order.channel == "mass":
+            raise StateError(_NOT_ALONE)
         text = (raw.get("tester") or [""])[-1]
         people = self.account.test_openids
         if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) < len(people)):
@@ -279,7 +282,12 @@ class ComposePage(_ComposePage):
     # --- showing -----------------------------------------------------------------------------
 
     async def _refuse(
-        self, raw: Raw, errors: Mapping[str, str], *, latest: BroadcastId | None = None
+        self,
+        raw: Raw,
+        errors: Mapping[str, str],
+        *,
+        latest: BroadcastId | None = None,
+        is_kept: bool = False,
     ) -> None:
         self.set_status(422)
         order = self._read(raw).order
@@ -290,7 +298,7 @@ class ComposePage(_ComposePage):
             name: f"{labels[name]}：{text}" if name in labels else self.say(text)
             for name, text in errors.items()
         }
-        await self._show(raw, errors=said, latest=latest)
+        await self._show(raw, errors=said, latest=latest, is_kept=is_kept)
 
     async def _show(
         self,
@@ -299,6 +307,7 @@ class ComposePage(_ComposePage):
         errors: Mapping[str, str] | None = None,
         looked: bool = False,
         latest: BroadcastId | None = None,
+        is_kept: bool = False,
     ) -> None:
         shown = {name: [each[:2_000] for each in values[:200]] for name, values in raw.items()}
         reading = self._read(shown)
@@ -311,7 +320,11 @@ class ComposePage(_ComposePage):
                 **rule,
                 "errors": dict(errors or {}),
                 "broadcast": self.broadcast,
-                "here": self.request.path,
+                "here": (
+                    self.address("compose.edit", self.broadcast.id)
+                    if self.broadcast
+                    else self.request.path
+                ),
                 "one": lambda name: (shown.get(name) or [""])[-1],
                 "many": lambda name: shown.get(name, []),
                 "templates": view.template_choices(self.account, self.say),
@@ -324,6 +337,7 @@ class ComposePage(_ComposePage):
                 "more_times": self._has_more_times(shown, errors or {}),
                 "looked": looked,
                 "latest": latest,
+                "is_kept": is_kept,
                 **(await self._outlook(reading) if looked else {}),
                 **await self._message(shown, reading.order),
                 **await self._readers(shown),

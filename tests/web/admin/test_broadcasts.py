@@ -125,7 +125,7 @@ async def test_a_switch_says_what_it_would_do_and_does_it_only_when_it_can(conso
         done = await decide(publisher, broadcast, verb)
 
         assert (asked.status, done.status) == (200, 303)
-        assert "确认" in asked.text
+        assert ("确认" in asked.text) == (verb in ("pause", "resume", "cancel"))
         found[verb] = (before, await state(console, broadcast))
 
     assert found == {
@@ -135,6 +135,35 @@ async def test_a_switch_says_what_it_would_do_and_does_it_only_when_it_can(conso
         "resend": ("scheduled", "scheduled"),  # nothing has failed
         "replay": ("scheduled", "scheduled"),  # nothing is dead
     }
+
+
+async def test_a_second_press_of_publish_is_no_failure_and_other_switches_say_what_is_so(
+    console: Console,
+):
+    publisher, other = await console.as_(("publisher",)), await console.as_(("publisher",))
+    broadcast = await in_review(console)
+    await decide(await console.as_(("reviewer",)), broadcast, "approval")
+
+    for _ in range(2):
+        await decide(publisher, broadcast, "publish")
+        assert "已发布" in (await publisher.get(f"{HERE}/{broadcast}")).text
+    await decide(other, broadcast, "publish")
+    late = (await other.get(f"{HERE}/{broadcast}")).text
+    await decide(publisher, broadcast, "resend")
+    not_over = (await publisher.get(f"{HERE}/{broadcast}")).text
+    await decide(publisher, broadcast, "replay")
+    nothing = (await publisher.get(f"{HERE}/{broadcast}")).text
+    asked = {
+        verb: "确认" in (await publisher.get(f"{HERE}/{broadcast}/{verb}")).text
+        for verb in ("publish", "pause", "resume", "cancel", "resend", "replay")
+    }
+
+    assert "可能刚被别人处理过" in late
+    assert "群发任务待发送，完成后才能重发" in not_over
+    assert "没有搁置的批次" in nothing
+    assert [verb for verb, shown in asked.items() if shown] == ["pause", "cancel"]
+    kinds = [each.kind for each in await console.ctx.approvals.records(broadcast)]
+    assert kinds == ["approval", "publication"]
 
 
 async def test_what_cannot_be_sent_any_more_is_not_published_and_says_why(console: Console, clock):

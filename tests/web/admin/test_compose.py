@@ -276,6 +276,26 @@ async def test_a_test_goes_to_oneself_and_leaves_a_draft(console: Console, edito
 # --- the parts that htmx asks for ---------------------------------------------------------------
 
 
+async def test_a_test_that_is_refused_leaves_one_draft_that_the_page_goes_on_with(
+    console: Console, editor: Client
+):
+    settings = console.ctx.accounts[CITY]
+    testing = settings.model_copy(update={"test_openids": ("oTester0000000000000000000001",)})
+    cast("dict[AccountId, AccountSettings]", console.ctx.accounts)[CITY] = testing
+
+    refused = await compose(editor, "trial", tester="0", **{"data.start": ""})
+    (draft,) = await kept(console)
+    (address,) = re.findall(r'action="([^"]*)" id="compose"', refused.text)
+    done = await editor.post(address, form_of(refused, action="submit"))
+    alone = await compose(editor, "trial", tester="0", channel="mass")
+
+    assert refused.status == 422
+    assert "草稿已保存，但没有测试发送" in refused.text
+    assert done.location == f"/admin/a/city/broadcasts/{draft.id}"
+    assert (alone.status, "至少发给 2 人" in alone.text) == (422, True)
+    assert [each.state for each in await kept(console)] == ["in_review"]
+
+
 async def test_a_field_is_checked_while_it_is_typed(editor: Client):
     answer = await editor.post(
         f"{NEW}/message", MESSAGE | {"data.area": "一" * 21, "data.end": ""}, htmx=True
