@@ -6,7 +6,8 @@ how to go on. A send that got no answer may have been carried out: its failure i
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from connectors.wechat.answers import (
     read_user,
 )
 from connectors.wechat.errcodes import (
+    NO_CODE,
     NO_MENU,
     TOKEN_CODES,
     failure_for,
@@ -59,6 +61,7 @@ MASS_SEND_ALL = "/cgi-bin/message/mass/sendall"
 NOTICE_TEMPLATES = "/wxaapi/newtmpl/gettemplate"
 LONGEST_CLIENTMSGID = 32  # bytes
 REJECTED_PAUSE = timedelta(minutes=1)
+TOKEN_IN_TIME = 0.3  # seconds for which the permission to send still holds
 COMMONS_KEPT = 64  # messages being sent at the same time
 
 log = logging.getLogger(__name__)
@@ -118,7 +121,7 @@ class WeChatApi:
 
         This is the busiest call by far, so what usually happens takes the shortest way.
         """
-        token = self._tokens.held() or await self._tokens.token()
+        token = self._tokens.held() or await self._in_time(self._tokens.token())
         address = self._url(TEMPLATE_SEND, token, "")
         try:
             common = self._common(template_id, data, url)
@@ -129,7 +132,7 @@ class WeChatApi:
             raise self._no_answer(error, address, is_send=True) from error
         if "msgid" not in answer or answer.get("errcode"):
             answer = await self._answered(
-                answer, token, TEMPLATE_SEND, body, is_send=True, needs="msgid"
+                answer, token, TEMPLATE_SEND, body, is_send=True, needs="msgid", in_time=True
             )
         return str(answer["msgid"])  # 64 bits: never a float
 
@@ -297,10 +300,15 @@ class WeChatApi:
         query: str = "",
         is_send: bool,
         needs: str | None,
+        in_time: bool = False,
     ) -> Json:
-        """Return what a call was answered, or that of its repetition with the next token."""
+        """Return what a call was answered, or that of its repetition with the next token.
+
+        With `in_time` it is only repeated if the next token came while permission still held.
+        """
         if "errcode" in answer and errcode_of(answer) in TOKEN_CODES:
-            token = await self._tokens.replace(token)
+            renewing = self._tokens.replace(token)
+            token = await (self._in_time(renewing) if in_time else renewing)
             answer = await self._exchange(self._url(path, token, query), body, is_send=is_send)
         self._raise_for(answer, path)
         if needs is not None and needs not in answer:
@@ -315,6 +323,17 @@ class WeChatApi:
                 repeatable=not is_send,
             )
         return answer
+
+    async def _in_time(self, obtaining: Awaitable[str]) -> str:
+        """Wait for a token before a send; one that took long must not be used without asking.
+
+        Its broadcast may have been paused, or have expired, meanwhile.
+        """
+        began = time.monotonic()
+        token = await obtaining
+        if time.monotonic() - began > TOKEN_IN_TIME:
+            raise SendFailed(NO_CODE, "waited for the access_token, nothing was sent", "retry_now")
+        return token
 
     async def _exchange(self, url: URL, body: bytes | None, *, is_send: bool) -> Json:
         try:

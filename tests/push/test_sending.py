@@ -350,6 +350,35 @@ async def test_no_send_starts_later_than_a_second_after_pausing(
     assert counts == Counts(audience=800, sent=800)
 
 
+@pytest.mark.parametrize("fault", [None, REJECTED])
+async def test_nothing_leaves_after_a_pause_because_it_waited_for_the_token(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock, fault: Fault | None
+):
+    engine = await make_engine(per_second=200)
+    people = await engine.follow(10)
+    rejected = set(people) if fault else set()
+    platform.fault = lambda openid, number: fault if openid in rejected and number == 1 else None
+    platform.token_seconds = 0.0 if fault else 1.5
+    broadcast = await engine.begin()
+
+    async with engine.working():
+        if fault:  # the first token is there, and the next one takes long
+            await engine.sender._gateways[CITY]._gateway._tokens.token()
+            clock.advance(timedelta(minutes=2))
+            platform.token_seconds = 1.5
+        await asyncio.sleep(0.4)
+        before = len(platform.arrivals)
+        await engine.broadcasts.pause(broadcast)
+        await asyncio.sleep(2.4)
+        assert (len(platform.arrivals) - before, platform.cards) == (0, [])
+        await engine.broadcasts.resume(broadcast)
+        clock.advance(timedelta(minutes=2))
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=10, sent=10)
+    assert platform.cards_per_person == dict.fromkeys(people, 1)
+
+
 async def test_cancelling_stops_and_counts_the_rest_as_skipped(
     make_engine: MakeEngine, platform: Platform
 ):

@@ -41,6 +41,7 @@ class Platform:
     clock: Clock
     url: str = ""
     latency: float = 0.0
+    token_seconds: float = 0.0  # until the token call answers
     fault: Callable[[str, int], Fault | None] = lambda _openid, _number: None
     on_card: Callable[[str, str], None] = lambda _openid, _msgid: None
     cards: list[tuple[str, str]] = field(default_factory=list)  # (openid, client_msg_id)
@@ -63,6 +64,7 @@ class Platform:
         return Counter(openid for openid, _ in self.cards)
 
     async def token(self, _request: web.Request) -> web.Response:
+        await asyncio.sleep(self.token_seconds)
         return web.json_response({"access_token": "token", "expires_in": 7200})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
