@@ -1,6 +1,6 @@
 """Cells that a spreadsheet shows and never carries out (CSV and XLSX exports)."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # also in full width
 
 
 def harmless(cell: str) -> str:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler
 
 from bot.reference import new_reference
@@ -109,7 +110,21 @@ class Page(RequestHandler):
         error = _error_of(kwargs)
         if isinstance(error, ServiceError):
             status_code = error.status
+        if self._headers_written:
+            self.cut_off()
+            return
         super().send_error(status_code, **kwargs)
+
+    def cut_off(self) -> None:
+        """Break the connection off: half an answer must not look like a whole one."""
+        if self._finished:
+            return
+        connection = self.request.connection
+        if isinstance(connection, HTTP1Connection):
+            connection.close()
+        self._finished = True
+        self._log()
+        self.on_finish()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Write an error page in Chinese."""

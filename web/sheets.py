@@ -17,11 +17,12 @@ from typing import TypeAlias
 
 import xlsxwriter
 
+from domain.spreadsheet import harmless
+
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = Sequence[Cell]
 
 BOM = "\ufeff"  # without it Excel takes UTF-8 for GBK
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 MOST_ROWS = 1_048_575  # of a sheet, under its heading (Excel 2007 and later)
 LONGEST_CELL = 32_767
 
@@ -29,8 +30,7 @@ LONGEST_CELL = 32_767
 def safe(cell: Cell) -> Cell:
     """Return a cell that no spreadsheet takes for a formula; numbers stay numbers."""
     if isinstance(cell, str):
-        cell = f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
-        return cell[:LONGEST_CELL]
+        return harmless(cell)[:LONGEST_CELL]
     return cell
 
 

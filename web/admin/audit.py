@@ -4,6 +4,7 @@ A search by openid never stands in an address: the form is posted, and the perso
 the log takes the openid's place.
 """
 
+import asyncio
 import csv
 import io
 import re
@@ -21,6 +22,7 @@ from domain.ids import AccountId, OpenId
 from push.audit_rows import COLUMNS, cells, ticket, walk_of
 from web.admin.audit_words import choices, described
 from web.admin.base import AdminPage
+from web.admin.download import READ_SECONDS, Download
 from web.admin.forms import BeijingTime, FormRefused
 from web.admin.table import route
 from web.admin.words import mark
@@ -33,6 +35,7 @@ FIELDS = ("who", "action", "object", "account", "since", "until")
 _OPENID = re.compile(r"o[\w-]{27}", re.ASCII)
 _WHICH_ACCOUNT = mark("按 openid 查找时，请选择账号。")
 _ORDER = mark("结束时间应晚于开始时间。")
+_MORE = mark("只导出了最新的 {number} 条，更早的请缩小时间范围另行导出。")
 OUTCOME_WORDS = {
     "intended": mark("已开始"),
     "done": mark("已完成"),
@@ -135,7 +138,7 @@ class AuditPage(AdminPage):
         return self.ctx.followers.audit_object(AccountId(search.account), OpenId(search.object))
 
 
-class AuditExport(AdminPage):
+class AuditExport(Download):
     """`/admin/audit/export`: what was looked for, as CSV; the export itself is in the log."""
 
     async def get(self) -> None:
@@ -145,15 +148,20 @@ class AuditExport(AdminPage):
         day = in_beijing(self.ctx.clock.now()).strftime("%Y%m%d-%H%M")
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="audit-{day}.csv"')
-        self.write("\ufeff")  # by which spreadsheets know UTF-8
-        part: list[tuple[str, ...]] = [COLUMNS]
-        async for entry in self.ctx.audit.entries(sought, most=MOST_EXPORTED):
-            part.append(cells(entry))
-            if len(part) == CHUNK:
-                self.write(_lines(part))
-                await self.flush()
-                part = []
-        self.finish(_lines(part))
+        async with self.sending():
+            await self.send("\ufeff" + _lines([COLUMNS]))  # by which spreadsheets know UTF-8
+            left, before = MOST_EXPORTED, None
+            while left:
+                async with asyncio.timeout(READ_SECONDS):
+                    entries, before = await self.ctx.audit.search(
+                        sought, before=before, limit=min(CHUNK, left)
+                    )
+                await self.send(_lines([cells(entry) for entry in entries]))
+                left -= len(entries)
+                if before is None:
+                    return
+            more = self.say(_MORE).format(number=MOST_EXPORTED)
+            await self.send(_lines([(more,)]))
 
 
 class AuditCheck(AdminPage):

@@ -118,6 +118,18 @@ class AdminPage(Page):
         """The account of the path."""
         return AccountId(self.account.id)
 
+    async def still_may(self) -> bool:
+        """Whether who asked is still signed in and allowed to: for answers that take long."""
+        token = cookies.read(self, cookies.SESSION)
+        found = await self.ctx.sign_in.find(token, by_hand=False) if token else None
+        if found is None or found[1].id != self.operator.id:
+            return False
+        self.session, self.operator = found
+        self.visitor = self.operator
+        if self._account is not None and self.account_id not in self.visible_accounts:
+            return False
+        return bool(self.rights.intersection(self.route.needs(self.request.method) or ()))
+
     async def _recognise(self) -> None:
         token = cookies.read(self, cookies.SESSION)
         by_hand = not self.asks_by_itself

@@ -1,8 +1,9 @@
 """Live progress (实时进度): server-sent events for open pages, and the same numbers for polling.
 
 A stream tells what changed, beats every fifteen seconds so that proxies keep it, and ends with the
-broadcast (event `end`) or after five minutes: the browser comes back by itself, and is asked again
-who it is. One person and one process have a bounded number; whoever is refused polls instead.
+broadcast (event `end`) or after five minutes: the browser comes back by itself. Every few seconds
+it is asked whether whoever listens is still signed in and may still see it; if not it ends at once.
+One person and one process have a bounded number; whoever is refused polls instead.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from web.admin.table import ConsoleRoute, route
 
 LOOK_EVERY = 1.0  # seconds
 BEAT_EVERY = 15.0
+ASK_EVERY = 3.0  # whether they may still listen
 LONGEST = 300.0
 FLUSH_SECONDS = 10.0  # a browser that takes nothing for so long is gone
 
@@ -45,9 +47,13 @@ class BroadcastLive(BroadcastPart):
                 return
 
     async def _tell(self, broadcast_id: str) -> None:
-        begun = beaten = time.monotonic()
+        begun = beaten = asked = time.monotonic()
         told: dict[str, str] = {}
         while not self._gone.is_set():
+            if time.monotonic() - asked >= ASK_EVERY:
+                if not await self.still_may():
+                    return
+                asked = time.monotonic()
             progress = await self.look(broadcast_id)
             data = await self.about(progress)
             parts = {

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, urlencode
 
-from tornado.iostream import StreamClosedError
-
 from domain.broadcast import Broadcast
 from domain.clock import in_beijing
 from domain.delivery import Outcome
@@ -23,14 +21,13 @@ from push.outcomes import in_words
 from web.admin.broadcast_page import ONE, BroadcastPart
 from web.admin.broadcast_report import fates_of, reasons_of
 from web.admin.broadcast_words import CHANNELS, FATES, OUTCOMES
+from web.admin.download import READ_SECONDS, Download
 from web.admin.table import route
 from web.admin.words import mark
 from web.sheets import Row, Workbook, csv_parts
 
 SIZE = 100
 AT_ONCE = 2
-READ_SECONDS = 30.0  # for one part
-SENT_SECONDS = 60.0  # a browser that takes nothing for so long is gone
 PIECE = 256 * 1024
 HEAD = (
     mark("接收人"),
@@ -76,7 +73,7 @@ class RecipientsPage(BroadcastPart):
         return next((each for each in get_args(Outcome) if each == asked), None)
 
 
-class ExportPage(RecipientsPage):
+class ExportPage(RecipientsPage, Download):
     """The report and everybody's outcome as a file; the audit log says who took it."""
 
     async def get(self, broadcast_id: str, kind: str) -> None:  # type: ignore[override]
@@ -91,10 +88,8 @@ class ExportPage(RecipientsPage):
                 after={"kind": kind, "state": state or "all"},
             )
             self._begin(progress.broadcast, kind)
-            try:
+            async with self.sending():
                 await self._export(progress, kind, state)
-            except StreamClosedError:  # whoever asked has gone; nothing is left to tell
-                return
 
     async def _export(self, progress: Progress, kind: str, state: Outcome | None) -> None:
         if kind == "xlsx":
@@ -102,7 +97,7 @@ class ExportPage(RecipientsPage):
             return
         head = [self.say(each) for each in HEAD]
         async for part in csv_parts(head, self._rows(progress.broadcast, state)):
-            await self._send(part)
+            await self.send(part)
 
     def _begin(self, broadcast: Broadcast, kind: str) -> None:
         name = quote(f"{broadcast.title[:40]}-{broadcast.id}.{kind}", safe="")
@@ -117,13 +112,9 @@ class ExportPage(RecipientsPage):
             else "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         )
 
-    async def _send(self, part: bytes) -> None:
-        self.write(part)
-        await asyncio.wait_for(self.flush(), SENT_SECONDS)
-
     async def _workbook(self, progress: Progress, state: Outcome | None) -> None:
         """Write the file beside, then send it: its directory stands at its end."""
-        await asyncio.wait_for(self.flush(), SENT_SECONDS)  # a proxy sees that something comes
+        await self.send()  # a proxy sees that something comes
         with tempfile.TemporaryDirectory(prefix="wz-export-") as folder:
             path = Path(folder) / "export.xlsx"
             book = Workbook(path)
@@ -135,7 +126,7 @@ class ExportPage(RecipientsPage):
             file = await asyncio.to_thread(path.open, "rb")
             try:
                 while piece := await asyncio.to_thread(file.read, PIECE):
-                    await self._send(piece)
+                    await self.send(piece)
             finally:
                 await asyncio.to_thread(file.close)
 

@@ -299,6 +299,6 @@ routes = (
         ACCOUNT + r"incidents/(\w+)/acknowledgement",
         Acknowledgement,
         "incident-acknowledge",
-        post="dashboard.read",
+        post=("broadcasts.publish", "departments.write"),  # those who can do something about it
     ),
 )

@@ -183,8 +183,12 @@ async def test_a_page_left_open_does_not_keep_its_session_alive(console: Console
 
 async def test_an_incident_is_unread_until_somebody_of_its_account_knows(console: Console):
     incident = await seen(console, subject=SCRIPT)
-    editor = await console.as_(("editor",), name="王芳")
-    other = await console.as_(("editor",), account="plain")
+    editor = await console.as_(("publisher",), name="王芳")
+    other = await console.as_(("publisher",), account="plain")
+    reader = await console.as_(("editor",))
+    path = f"{HOME}incidents/{incident}/acknowledgement"
+    assert (await reader.post(path)).status == 403
+    assert "我知道了" not in (await reader.get(HOME)).text
     foreign = await other.post(f"/admin/a/plain/incidents/{incident}/acknowledgement")
     before = (await editor.get(HOME)).text
 
