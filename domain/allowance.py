@@ -43,13 +43,15 @@ def quota_of_the_day(said: PlatformQuota, used: int) -> int | None:
     """Return the day's quota as we count it, given how many sends we have counted.
 
     The platform's count decides. Where it is clearly lower than ours, because its counters were
-    cleared or because it did not count what it refused, what it has left is added to ours; a
-    small difference is only what is under way.
+    cleared, because it did not count what it refused or because blocks were lost with Redis, what
+    it has left is added to ours. A small difference is only what is under way, as long as the day
+    goes on; once its share for what is not urgent is used up, it is what may still be sent.
     """
     if not said.daily_limit:
         return None
     uncounted = used - said.used
-    if uncounted <= max(UNDER_WAY, said.daily_limit // 50):
+    goes_on = used < int(said.daily_limit * NORMAL_SHARE)
+    if uncounted <= (max(UNDER_WAY, said.daily_limit // 50) if goes_on else 0):
         return said.daily_limit
     return said.daily_limit + uncounted
 

@@ -48,6 +48,7 @@ SHORT_HOLD = timedelta(seconds=1.5)  # a hold up to this long is waited for
 RECOVERY = timedelta(minutes=10)  # from nothing to the full pace; from a half, five minutes
 CUT = 0.5
 AGAIN = timedelta(seconds=2)  # answers to what was under way when the pace was cut
+DAY_AGAIN = timedelta(minutes=10)  # a used-up day is asked again: the platform may say otherwise
 RATE_HOLDS = timedelta(minutes=30)  # how long a rate that the platform named is heeded
 
 
@@ -220,7 +221,7 @@ class Limiter:
         elif kind == -3:
             now = self._clock.now()
             reason = f"account {account}: the day's quota is used up"
-            raise DayUsedUp(reason, retry_after=next_midnight(now) - now)
+            raise DayUsedUp(reason, retry_after=min(next_midnight(now) - now, DAY_AGAIN))
         else:
             wait = timedelta(microseconds=rest[0])
             if kind == -1 and wait > SHORT_HOLD:

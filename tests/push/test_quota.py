@@ -1,16 +1,20 @@
 """Learning the day's quota from the platform, by one process at a time."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.allowance import PlatformQuota, day_number
+from domain.broadcast import Counts
 from domain.delivery import SendFailed
-from domain.ids import AccountId
+from domain.ids import AccountId, OpenId
 from push.quota import EVERY, Quotas
 from storage.redis.scripts import StoreAway
-from tests.support.push import CITY, Engine, FlowingClock
+from tests.push.conftest import MakeEngine
+from tests.support.platform import Platform
+from tests.support.push import CITY, Engine, FlowingClock, until
 
 PLAIN = AccountId("plain")
 
@@ -108,6 +112,39 @@ async def test_a_cleared_counter_of_the_platform_opens_the_day_again(
     after = (await engine.quotas.day(CITY, clock.now())).open_to("urgent")
     assert before == pytest.approx(99, abs=1)
     assert after == pytest.approx(2000, abs=1)
+
+
+async def test_what_was_lost_with_redis_is_sent_the_same_day_once_the_platform_tells(
+    make_engine: MakeEngine, platform: Platform, clock: FlowingClock
+):
+    engine = await make_engine(lease=100_000, per_second=50)
+    people = [OpenId(f"p{number:027d}") for number in range(60)]
+    await engine.add_people(people, account=PLAIN)
+    says = Source(PlatformQuota(daily_limit=60, used=0))
+    quotas = _quotas(engine, plain=says)
+    await quotas.learn(PLAIN)
+    broadcast = await engine.begin(account=PLAIN, priority="urgent")
+
+    async def has_stopped() -> bool:
+        before = len(platform.cards)
+        await asyncio.sleep(0.5)
+        return 15 <= before == len(platform.cards)
+
+    async def has_begun() -> bool:
+        return len(platform.cards) >= 15
+
+    async with engine.working():
+        await until(has_begun)
+        await engine.redis.flushdb()
+        await until(has_stopped)
+        assert len(platform.cards) < 60
+        says.answer = PlatformQuota(daily_limit=60, used=len(platform.cards))
+        await quotas.learn(PLAIN)
+        clock.advance(timedelta(minutes=11))
+        counts = await engine.finished(broadcast)
+
+    assert counts == Counts(audience=60, sent=60)
+    assert platform.cards_per_person == dict.fromkeys(people, 1)
 
 
 async def test_a_new_day_starts_with_the_quota_known_from_the_day_before(

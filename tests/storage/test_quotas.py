@@ -50,7 +50,7 @@ async def test_bulk_leaves_a_share_of_the_day_to_urgent(
     assert (bulk, personal, urgent) == (190, 0, 10)
 
 
-async def test_the_day_that_is_used_up_says_to_come_back_after_midnight_in_china(
+async def test_the_day_that_is_used_up_is_asked_again_soon_and_just_after_midnight_in_china(
     redis: Redis, mongo: Database, clock: FakeClock
 ):
     limiter = _limiter(redis, mongo, clock, 20)
@@ -59,7 +59,11 @@ async def test_the_day_that_is_used_up_says_to_come_back_after_midnight_in_china
     with pytest.raises(DayUsedUp) as held:
         await limiter.acquire(CITY, 1)
 
-    assert held.value.retry_after == timedelta(hours=14)
+    assert held.value.retry_after == timedelta(minutes=10)
+    clock.advance(14 * 3600 - 60)
+    with pytest.raises(DayUsedUp) as held:
+        await limiter.acquire(CITY, 1)
+    assert held.value.retry_after == timedelta(minutes=1)
     clock.advance(held.value.retry_after)
     assert await _send_all(limiter) == 19
 
@@ -209,5 +213,8 @@ def test_a_platform_that_counts_clearly_fewer_than_we_do_was_cleared():
     said = PlatformQuota(daily_limit=100_000, used=0)
 
     assert quota_of_the_day(said, 400) == 100_000  # under way
+    nearly = PlatformQuota(daily_limit=100_000, used=94_200)
+    assert quota_of_the_day(nearly, 94_700) == 100_000
+    assert quota_of_the_day(nearly, 95_000) == 100_800  # blocks that were lost with Redis
     assert quota_of_the_day(said, 90_000) == 190_000
     assert quota_of_the_day(PlatformQuota(daily_limit=0, used=0), 5) is None
