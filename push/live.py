@@ -24,6 +24,7 @@ from push.reports import COUNTED_AT_ONCE
 from storage.mongo.broadcasts import MongoBroadcasts
 from storage.mongo.deliveries import MongoDeliveries
 from storage.mongo.ledger import MongoLedger
+from storage.mongo.mass_jobs import MongoMassJobs
 from storage.mongo.reports import MongoReports
 
 FRESH = 0.8  # seconds that a look may be old
@@ -77,8 +78,10 @@ class Live:
         deliveries: MongoDeliveries,
         reports: MongoReports,
         clock: Clock,
+        mass_jobs: MongoMassJobs | None = None,
     ) -> None:
         self._reports = reports
+        self._mass_jobs = mass_jobs
         self._store = store
         self._ledger = ledger
         self._deliveries = deliveries
@@ -151,6 +154,8 @@ class Live:
         )
 
     async def _delivered(self, broadcast: Broadcast, totals: Totals) -> int | None:
+        if broadcast.channel == "mass" and self._mass_jobs is not None:
+            return await self._mass_jobs.delivered(broadcast.id)  # told by the platform as a sum
         if totals.concluded <= COUNTED_AT_ONCE:
             return await self._deliveries.count_delivered(broadcast.id)
         return await self._reports.find_delivered(broadcast.id)

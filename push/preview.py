@@ -11,11 +11,12 @@ from datetime import datetime, time, timedelta
 from config.catalogue import Catalogue
 from config.settings import AccountSettings
 from domain.audience import digest
-from domain.broadcast import Audience
+from domain.authors import name_of
+from domain.broadcast import Audience, Broadcast
 from domain.clock import Clock, in_beijing
 from domain.content import content_digest
 from domain.forecast import Forecast, Road, forecast
-from domain.ids import AccountId
+from domain.ids import AccountId, BroadcastId
 from domain.ledger import Content
 from domain.masking import mask_openid
 from push.composing import Fault
@@ -89,10 +90,17 @@ class Previews:
         self._per_second = per_second
         self._quiet_hours = quiet_hours
 
-    async def preview(self, order: BroadcastOrder, heads: Heads | None = None) -> Preview:
+    async def preview(
+        self,
+        order: BroadcastOrder,
+        heads: Heads | None = None,
+        *,
+        edited: BroadcastId | None = None,
+    ) -> Preview:
         """Look at an order, or raise `OrderRefused` with everything that is wrong.
 
-        With `heads`, which somebody counted just before, nobody is counted again.
+        With `heads`, which somebody counted just before, nobody is counted again. `edited` is the
+        broadcast that the order would take the place of: it is no double of itself.
         """
         account = self._accounts.get(order.account)
         if account is None:
@@ -108,7 +116,7 @@ class Previews:
         day = await self._quotas.day(order.account, due)
         ahead = await self._forecast(order, audience, day, now, due)
         left = day.left_for(order.priority)
-        alike = await self._alike(order, content, now)
+        alike = await self._alike(order, content, now, edited)
         return Preview(
             audience=audience,
             sample=tuple(map(mask_openid, heads.some)),
@@ -161,16 +169,34 @@ class Previews:
         return forecast(audience, ahead, road, now=begin, due=max(due, held_till))
 
     async def _alike(
-        self, order: BroadcastOrder, content: Content, now: datetime
-    ) -> datetime | None:
-        """Return when the same went to the same people lately, if it did."""
+        self, order: BroadcastOrder, content: Content, now: datetime, edited: BroadcastId | None
+    ) -> str:
+        """Say when the same went, or will go, to the same people; nothing if it does not."""
         found = await self._store.list_alike(order.account, content_digest(content), now - LATELY)
-        same = [each.created_at for each in found if _key(each.audience) == _key(order.audience)]
-        return max(same, default=None)
+        same = [each for each in found if _key(each.audience) == _key(order.audience)]
+        if same:
+            return _when(max(same, key=lambda each: each.started_at or each.created_at), now)
+        for each in await self._store.list_in_review(order.account):
+            is_same = _said(each) == _said(order) and _key(each.audience) == _key(order.audience)
+            if is_same and each.id != edited:
+                return f"已由 {name_of(each.author)} 提交审核，任务“{each.title}”"
+        return ""
 
 
 def _whole_day(day: Day) -> Day:
     return Day(limit=day.limit, used=0, reserved=0)
+
+
+def _said(what: BroadcastOrder | Broadcast) -> tuple[object, ...]:
+    return (what.template, dict(what.data), what.url, what.channel)
+
+
+def _when(broadcast: Broadcast, now: datetime) -> str:
+    if broadcast.started_at is not None:
+        return f"已于 {_told(broadcast.started_at)} 发给同样的发送对象"
+    if broadcast.due_at is not None and broadcast.due_at > now:
+        return f"已定于 {_told(broadcast.due_at)} 发给同样的发送对象"
+    return f"已于 {_told(broadcast.created_at)} 提交给同样的发送对象"
 
 
 def _key(audience: Audience) -> tuple[object, ...]:
@@ -184,7 +210,7 @@ def _cautions(
     audience: int,
     left: int | None,
     ahead: Forecast,
-    alike: datetime | None,
+    alike: str,
 ) -> tuple[Caution, ...]:
     found: list[tuple[str, str]] = []
     if not audience:
@@ -196,13 +222,8 @@ def _cautions(
                 f"当天还可发送 {left} 条，不够发给 {audience} 人；其余的次日零点后继续发送。",
             )
         )
-    if alike is not None:
-        found.append(
-            (
-                "same_content",
-                f"同样的内容已于 {_told(alike)} 提交给同样的发送对象，请确认不是重复发送。",
-            )
-        )
+    if alike:
+        found.append(("same_content", f"同样的内容{alike}，请确认不是重复发送。"))
     if ahead.shut:
         then = f"{_told(ahead.starts)} 开始" if ahead.starts_late else "到时暂停，之后继续"
         found.append(("quiet_hours", f"免打扰时段或发送时段之外不发送，{then}。"))

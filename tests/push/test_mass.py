@@ -7,6 +7,8 @@ import pytest
 
 from domain import mass
 from domain.conversation import MassReceipt
+from push.live import Live
+from storage.mongo.reports import MongoReports
 from tests.push.test_channels import claimed, is_paused
 from tests.support.platform import ANSWER_LOST, SWALLOWED, Fault
 from tests.support.push import CITY, until
@@ -58,7 +60,12 @@ async def test_the_result_counts_whom_it_reached(engine, send):
     for _ in range(2):
         await engine.results.mass(finished(engine))
 
+    reports = MongoReports(engine.database)
+    live = Live(
+        engine.store, engine.ledger, engine.deliveries, reports, engine.clock, engine.mass_jobs
+    )
     assert (await engine.counts(broadcast)).delivered == 3
+    assert (await live.read(broadcast, CITY)).delivered == 3  # what the console shows
 
 
 async def test_a_result_that_comes_before_the_answer_is_kept(engine, send):

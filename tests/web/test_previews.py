@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
+from domain.broadcast import Audience
 from domain.clock import in_beijing
 from domain.ids import BroadcastId, OpenId
 from storage.mongo.api_keys import MongoApiKeys
 from tests.support.clock import FakeClock
 from tests.support.platform import Platform
-from tests.support.push import CITY, Engine, FlowingClock
+from tests.support.push import CITY, WATER, Engine, FlowingClock, order
 from tests.web.test_api import (  # noqa: F401  # fixtures
     ORDER,
     Api,
@@ -127,6 +128,28 @@ async def test_the_same_content_to_the_same_people_is_warned_about_for_a_day(
     assert "same_content" not in _codes(others) + _codes(other_words) + _codes(next_day)
 
 
+async def test_what_was_made_earlier_and_sent_today_or_waits_for_its_review_is_a_double_too(
+    api: Api,  # noqa: F811
+    engine: Engine,
+    clock: FlowingClock,  # noqa: F811
+):
+    await engine.follow(3)
+    later = (clock.now() + timedelta(hours=30)).isoformat()
+    await api.order(at=later)
+    clock.advance(timedelta(hours=26))
+
+    planned = await _preview(api)
+    readers = Audience(topics=(WATER,))
+    waiting = order(readers, title="另一条", data=ORDER["data"] | {"reason": "抢修"})
+    await engine.broadcasts.create(waiting, author="operator:op_1:安娜", publish=False)
+    in_review = await _preview(api, data=ORDER["data"] | {"reason": "抢修"})
+
+    assert _codes(planned) == ["same_content"]
+    assert "已定于" in planned["warnings"][0]["message"]
+    assert _codes(in_review) == ["same_content"]
+    assert "安娜 提交审核，任务“另一条”" in in_review["warnings"][0]["message"]
+
+
 async def test_nobody_meant_is_warned_about(api: Api):  # noqa: F811
     preview = await _preview(api)
 
@@ -194,7 +217,8 @@ async def test_a_test_goes_to_the_test_person_as_a_reader_would_see_it(
     assert (await engine.find(test)).title == "【测试】停水通知"
     assert (await engine.find(test)).test_of == draft.json["id"]
     assert await engine.state(BroadcastId(draft.json["id"])) == "in_review"
-    assert _codes(await _preview(api)) == []  # a test is no repetition
+    other = await _preview(api, title="只有内容相同")
+    assert "提交审核" in other["warnings"][0]["message"]  # what is in review is; a test is not
 
 
 async def test_a_test_goes_to_nobody_whom_the_settings_do_not_name(

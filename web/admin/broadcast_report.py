@@ -130,9 +130,13 @@ async def reasons_of(
 
 
 def fates_of(progress: Progress, report: SendingReport | None) -> list[tuple[str, int | None]]:
-    """Return the sums, from the ledger; delivered from whoever counted last."""
-    totals = progress.totals
-    delivered = report.delivered if report is not None and report.is_final else progress.delivered
+    """Return the sums, from the ledger; delivered from whoever counted last.
+
+    Of a mass send nobody's own receipt comes, only a sum, which no report adds up.
+    """
+    totals, delivered = progress.totals, progress.delivered
+    if report is not None and report.is_final and progress.broadcast.channel != "mass":
+        delivered = report.delivered
     return [
         (_PEOPLE, progress.people),
         (FATES["sent"], totals.sent),

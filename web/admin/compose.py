@@ -156,7 +156,9 @@ class _ComposePage(AdminPage):
 
     async def _foreseen(self, order: BroadcastOrder, heads: Heads) -> dict[str, Any]:
         try:
-            preview = await self.ctx.previews.preview(order, heads)
+            preview = await self.ctx.previews.preview(
+                order, heads, edited=self.broadcast.id if self.broadcast else None
+            )
         except OrderRefused:  # the text is not finished; whom it goes to can be told all the same
             return {"people": heads.people, "sample": list(map(mask_openid, heads.some))}
         now = self.ctx.clock.now()
