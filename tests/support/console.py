@@ -82,6 +82,10 @@ class Client:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._ask("POST", path, data=body, headers=_headers(htmx) | kind)
 
+    async def ask(self, method: str, path: str, **more: Any) -> Answer:
+        """Ask in any way at all, without what a form of ours brings."""
+        return await self._ask(method, path, **more)
+
     async def _ask(self, method: str, path: str, **more: Any) -> Answer:
         address = URL(self.base + path, encoded=True)
         async with self.http.request(method, address, allow_redirects=False, **more) as answer:

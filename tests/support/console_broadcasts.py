@@ -90,6 +90,7 @@ async def _revision(console: Console) -> tuple[str, ...]:
 SAMPLES: dict[str, Callable[[Console], Awaitable[tuple[str, ...]]]] = {
     "broadcast": _one,
     "broadcast-audience": _one,
+    "broadcast-live": _sent,
     "broadcast-progress": _sent,
     "broadcast-review": _one,
     "broadcast-revision": _revision,

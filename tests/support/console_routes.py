@@ -1,14 +1,16 @@
 """Addresses of every route of the console, for the tests that walk the table.
 
-A route whose path names a thing is walked with a made-up id, and where `SAMPLES` knows how to make
-one, with a real thing of the account `city`. An area adds its own: `SAMPLES["topic"] = a_topic`
-with `async def a_topic(console) -> tuple[str, ...]`, which returns the path's arguments.
+A route whose path names a thing is walked with a made-up id, and with a real thing of the account
+`city`, which `SAMPLES` knows how to make: a route without a sample fails the walks. An area adds
+its own: `SAMPLES["topic"] = a_topic` with `async def a_topic(console) -> tuple[str, ...]`, which
+returns the path's arguments.
 """
 
 import re
 from collections.abc import Awaitable, Callable
 
 from domain.ids import AccountId
+from domain.incident import Condition
 from domain.template_form import TemplateForm
 from tests.support.console import Console
 from tests.support.console_broadcasts import SAMPLES as BROADCASTS
@@ -25,7 +27,18 @@ async def an_operator(console: Console) -> tuple[str, ...]:
     return ((await console.operator(("editor",))).id,)
 
 
-SAMPLES["operator"] = an_operator
+SAMPLES |= {
+    name: an_operator
+    for name in (
+        "operator",
+        "operator-grants",
+        "operator-disable",
+        "operator-enable",
+        "operator-password",
+        "operator-identity",
+        "operator-factor",
+    )
+}
 
 
 async def a_menu_version(console: Console) -> tuple[str, ...]:
@@ -85,6 +98,30 @@ SAMPLES |= {
     "operator-confirm": somebody_unconfirmed,
 }
 
+
+async def an_incident(console: Console) -> tuple[str, ...]:
+    """Note that something is wrong in `city`, and nobody has said that they know."""
+    city, store = AccountId("city"), console.ctx.stores.incidents
+    condition = Condition(
+        kind="quota.high", what="quota:city", subject="今日配额", detail="已用 81%", account=city
+    )
+    await store.see(condition, console.ctx.clock.now(), tell=False)
+    found = await store.list_(city)
+    return (next(each.id for each in found if each.condition.what == "quota:city"),)
+
+
+SAMPLES["incident-acknowledge"] = an_incident
+
+# what every account has alike, and no path of another account can tell anything about
+COMMON: dict[str, tuple[str, ...]] = {
+    "department": ("utilities",),
+    "latency": ("utilities",),
+    "maintenance": ("utilities",),
+    "maintenance-end": ("utilities",),
+    "settings-check": ("token",),
+    "dashboard-plot": ("callbacks",),
+}
+
 MADE_UP = (
     "bc_000000000000000000000000",
     "1",
@@ -118,10 +155,16 @@ def filled(route: ConsoleRoute, arguments: tuple[str, ...], account: str = "city
 
 
 async def sample(route: ConsoleRoute, console: Console) -> str:
-    """Return an address that names something real where we know how to make it."""
-    if not _groups(route) or route.name not in SAMPLES:
-        return made_up(route)
-    return filled(route, await SAMPLES[route.name](console))
+    """Return an address of `city` that names something real."""
+    return filled(route, await arguments(route, console))
+
+
+async def arguments(route: ConsoleRoute, console: Console) -> tuple[str, ...]:
+    """Make what a route's path names, and return how it is named."""
+    if not _groups(route) or route.name in COMMON:
+        return COMMON.get(route.name, ())
+    assert route.name in SAMPLES, f"add a sample for the route {route.name!r}"
+    return await SAMPLES[route.name](console)
 
 
 def names_something(route: ConsoleRoute) -> bool:
