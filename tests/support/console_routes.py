@@ -27,9 +27,8 @@ async def an_operator(console: Console) -> tuple[str, ...]:
     return ((await console.operator(("editor",))).id,)
 
 
-SAMPLES |= {
-    name: an_operator
-    for name in (
+SAMPLES |= dict.fromkeys(
+    (
         "operator",
         "operator-grants",
         "operator-disable",
@@ -37,8 +36,9 @@ SAMPLES |= {
         "operator-password",
         "operator-identity",
         "operator-factor",
-    )
-}
+    ),
+    an_operator,
+)
 
 
 async def a_menu_version(console: Console) -> tuple[str, ...]:
