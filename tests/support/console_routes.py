@@ -39,6 +39,17 @@ SAMPLES |= dict.fromkeys(
     ),
     an_operator,
 )
+    (
+        "operator",
+        "operator-grants",
+        "operator-disable",
+        "operator-enable",
+        "operator-password",
+        "operator-identity",
+        "operator-factor",
+    ),
+    an_operator,
+)
 
 
 async def a_menu_version(console: Console) -> tuple[str, ...]:
