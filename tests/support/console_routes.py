@@ -36,17 +36,7 @@ SAMPLES |= dict.fromkeys(
         "operator-password",
         "operator-identity",
         "operator-factor",
-    ),
-    an_operator,
-)
-    (
-        "operator",
-        "operator-grants",
-        "operator-disable",
-        "operator-enable",
-        "operator-password",
-        "operator-identity",
-        "operator-factor",
+        "operator-confirm",
     ),
     an_operator,
 )
