@@ -77,13 +77,7 @@ class KeysPage(KeysBase):
         if len(await self.ctx.api_keys.list_(self.account_id, now=now)) >= MOST:
             raise FormRefused({"name": self.say(mark("密钥太多了，请先停用不用的密钥。"))})
         scopes = [scope for scope in SCOPES if scope in form.scopes]
-        async with self.ctx.audit.around(
-            self.operator,
-            "api_key.create",
-            f"account:{self.account.id}",
-            account=self.account.id,
-            remote=self.request.remote_ip or "",
-        ) as act:
+        async with self.noting("api_key.create", f"account:{self.account.id}") as act:
             key, key_id = await self.ctx.api_keys.make(
                 self.account_id,
                 form.name,
@@ -100,13 +94,7 @@ class ReplacePage(KeysBase):
 
     async def post(self, key_id: str) -> None:
         form = self.form(ReplaceForm)
-        async with self.ctx.audit.around(
-            self.operator,
-            "api_key.replace",
-            f"api_key:{key_id}",
-            account=self.account.id,
-            remote=self.request.remote_ip or "",
-        ) as act:
+        async with self.noting("api_key.replace", f"api_key:{key_id}") as act:
             made = await self.ctx.api_keys.replace(
                 self.account_id,
                 key_id,
@@ -125,13 +113,7 @@ class RevokePage(KeysBase):
     """End a key at once."""
 
     async def post(self, key_id: str) -> None:
-        async with self.ctx.audit.around(
-            self.operator,
-            "api_key.revoke",
-            f"api_key:{key_id}",
-            account=self.account.id,
-            remote=self.request.remote_ip or "",
-        ):
+        async with self.noting("api_key.revoke", f"api_key:{key_id}"):
             ended = await self.ctx.api_keys.revoke(
                 key_id, now=self.ctx.clock.now(), account=self.account_id
             )

@@ -13,6 +13,7 @@ or an error that names a field, the page's `again` shows the form once more with
 import functools
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ from domain.console_session import Session
 from domain.errors import CitizenError, NotAllowed
 from domain.ids import AccountId
 from domain.rights import Right, accounts_of, rights_of
+from push.audit import Act
 from push.orders import OrderRefused
 from templates.console import LANGUAGES, Language
 from web.admin import assets, cookies
@@ -241,7 +243,7 @@ class AdminPage(Page):
     ) -> None:
         """Leave in the audit log what this operator did to what; values are masked ones.
 
-        For what matters most use `async with self.ctx.audit.around(self.operator, …)`.
+        For what matters most use `async with self.noting(…)`.
         """
         await self.ctx.audit.record(
             self.operator,
@@ -252,6 +254,19 @@ class AdminPage(Page):
             before=before,
             after=after,
             outcome=outcome,
+        )
+
+    def noting(
+        self, action: str, object_: str, *, before: Mapping[str, Any] | None = None
+    ) -> AbstractAsyncContextManager[Act]:
+        """Leave the intention in the audit log, let the block act, and leave what came of it."""
+        return self.ctx.audit.around(
+            self.operator,
+            action,
+            object_,
+            account=self._account.id if self._account else None,
+            remote=self.request.remote_ip or "",
+            before=before,
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

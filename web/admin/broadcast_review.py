@@ -1,13 +1,13 @@
 """Review (审核): what changed since an earlier revision, what was said, and the decision."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import re
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from domain.authors import name_of
-from domain.errors import NotAllowed, NotFound, StateError
+from domain.errors import NotFound
 from domain.ids import BroadcastId
 from domain.review import Review, Revision
 from push.approvals import LONGEST
@@ -17,6 +17,7 @@ from web.admin.forms import FormRefused
 from web.admin.table import route
 from web.admin.words import mark
 
+_NUMBER = re.compile("[0-9]{1,9}")
 Said = Annotated[str, Field(max_length=LONGEST)]
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -47,15 +48,6 @@ class Reviewing(BroadcastPart):
     async def again(self, refused: FormRefused, broadcast_id: str) -> None:
         await self._show(broadcast_id, refused)
 
-    @asynccontextmanager
-    async def noting_refusals(self, action: str, broadcast_id: str) -> AsyncIterator[None]:
-        """Leave in the audit log that somebody tried what they may not, or too late."""
-        try:
-            yield
-        except (NotAllowed, StateError):
-            await self.note(action, f"broadcast:{broadcast_id}", outcome="refused")
-            raise
-
     async def _show(self, broadcast_id: str, refused: FormRefused | None = None) -> None:
         progress = await self.look(broadcast_id)
         data = await self.about(progress)
@@ -82,7 +74,7 @@ class Reviewing(BroadcastPart):
         """
         earlier = {each.number: each for each in revisions[1:]}
         asked = self.get_query_argument("from", "")
-        if asked.isascii() and asked.isdigit() and int(asked) in earlier:
+        if _NUMBER.fullmatch(asked) and int(asked) in earlier:
             return earlier[int(asked)]
         decided = [each.revision for each in records if each.kind in {"approval", "rejection"}]
         for number in reversed(decided):
@@ -103,7 +95,7 @@ class Approve(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(ApprovalForm)
-        async with self.noting_refusals("broadcast.approve", broadcast_id):
+        async with self.noting("broadcast.approve", f"broadcast:{broadcast_id}") as act:
             review = await self.ctx.approvals.approve(
                 BroadcastId(broadcast_id),
                 self.account_id,
@@ -111,9 +103,7 @@ class Approve(Reviewing):
                 revision=form.revision,
                 text=form.text,
             )
-        await self.note(
-            "broadcast.approve", f"broadcast:{broadcast_id}", after={"revision": review.revision}
-        )
+            act.after["revision"] = review.revision
         self.flash(mark("已通过审核。有发布权限的人现在可以发布。"))
         self.go("broadcast", broadcast_id)
 
@@ -123,7 +113,9 @@ class Reject(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(RejectionForm)
-        async with self.noting_refusals("broadcast.reject", broadcast_id):
+        async with self.noting(
+            "broadcast.reject", f"broadcast:{broadcast_id}", before={"state": "in_review"}
+        ) as act:
             await self.ctx.approvals.reject(
                 BroadcastId(broadcast_id),
                 self.account_id,
@@ -131,12 +123,7 @@ class Reject(Reviewing):
                 revision=form.revision,
                 reason=form.reason,
             )
-        await self.note(
-            "broadcast.reject",
-            f"broadcast:{broadcast_id}",
-            before={"state": "in_review"},
-            after={"state": "rejected", "revision": form.revision},
-        )
+            act.after |= {"state": "rejected", "revision": form.revision}
         self.flash(mark("已退回给拟稿人。"))
         self.go("broadcast", broadcast_id)
 

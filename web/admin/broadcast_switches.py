@@ -53,18 +53,15 @@ class SwitchPage(BroadcastPart):
         form = self.form(SwitchForm)
         before = (await self.look(broadcast_id)).broadcast
         try:
-            shown, after = await self._switch(before, verb, form.revision)
+            async with self.noting(
+                f"broadcast.{verb}", f"broadcast:{broadcast_id}", before={"state": before.state}
+            ) as act:
+                shown, after = await self._switch(before, verb, form.revision)
+                act.after |= after
         except (StateError, NotAllowed, OrderRefused) as error:
-            await self.note(f"broadcast.{verb}", f"broadcast:{broadcast_id}", outcome="refused")
             self.flash(_why(error), "danger")
             self.go("broadcast", broadcast_id)
             return
-        await self.note(
-            f"broadcast.{verb}",
-            f"broadcast:{broadcast_id}",
-            before={"state": before.state},
-            after=after,
-        )
         if after.get("batches") == 0:
             self.flash(_NOTHING_DEAD, "info")
         else:
@@ -116,20 +113,17 @@ class DiscardPage(BroadcastPart):
         form = self.form(SwitchForm)
         before = (await self.look(broadcast_id)).broadcast
         try:
-            await self.ctx.drafts.discard(
-                before.id, self.account_id, author=self.operator.author, revision=form.revision
-            )
+            async with self.noting(
+                "broadcast.discard", f"broadcast:{broadcast_id}", before={"state": before.state}
+            ) as act:
+                await self.ctx.drafts.discard(
+                    before.id, self.account_id, author=self.operator.author, revision=form.revision
+                )
+                act.after |= {"state": "cancelled", "revision": form.revision}
         except StateError as error:
-            await self.note("broadcast.discard", f"broadcast:{broadcast_id}", outcome="refused")
             self.flash(error.say, "danger")
             self.go("broadcast", broadcast_id)
             return
-        await self.note(
-            "broadcast.discard",
-            f"broadcast:{broadcast_id}",
-            before={"state": before.state},
-            after={"state": "cancelled", "revision": form.revision},
-        )
         self.flash(DONE["discard"])
         self.go("broadcasts")
 

@@ -169,20 +169,19 @@ class NoticePage(DepartmentBase):
     async def post(self, key: str) -> None:
         await self.view(key)
         form = self.form(NoticeForm)
-        before, notice = await self.ctx.maintenance.put(
-            self.account_id,
-            key,
-            starts_at=form.starts_at,
-            ends_at=form.ends_at,
-            sentence=form.sentence,
-            by=self.operator.id,
-        )
-        await self.note(
-            "maintenance.put",
-            f"department:{key}",
-            before=_said(before) if before else None,
-            after=_said(notice),
-        )
+        standing = (await self.ctx.maintenance.of(self.account_id)).get(key)
+        async with self.noting(
+            "maintenance.put", f"department:{key}", before=_said(standing) if standing else None
+        ) as act:
+            _, notice = await self.ctx.maintenance.put(
+                self.account_id,
+                key,
+                starts_at=form.starts_at,
+                ends_at=form.ends_at,
+                sentence=form.sentence,
+                by=self.operator.id,
+            )
+            act.after |= _said(notice)
         self.flash(mark("维护公告已保存，市民查询时会立即看到。"))
         self.go("department", key)
 
@@ -191,10 +190,12 @@ class NoticeEndPage(DepartmentBase):
     """Take a notice down before its time."""
 
     async def post(self, key: str) -> None:
-        ended = await self.ctx.maintenance.end(self.account_id, key)
-        if ended is None:
-            raise NotFound("没有正在生效或将要生效的维护公告。")
-        await self.note("maintenance.end", f"department:{key}", before=_said(ended))
+        standing = (await self.ctx.maintenance.of(self.account_id)).get(key)
+        async with self.noting(
+            "maintenance.end", f"department:{key}", before=_said(standing) if standing else None
+        ):
+            if await self.ctx.maintenance.end(self.account_id, key) is None:
+                raise NotFound("没有正在生效或将要生效的维护公告。")
         self.flash(mark("维护公告已结束，查询恢复正常。"))
         self.go("department", key)
 

@@ -111,13 +111,7 @@ class PairPage(SettingsBase):
     async def post(self) -> None:
         form = self.form(PairForm)
         overlap = timedelta(hours=int(form.overlap))
-        async with self.ctx.audit.around(
-            self.operator,
-            "callback_keys.prepare",
-            f"account:{self.account.id}",
-            account=self.account.id,
-            remote=self.request.remote_ip or "",
-        ) as act:
+        async with self.noting("callback_keys.prepare", f"account:{self.account.id}") as act:
             pair: CallbackPair = await self.ctx.callback_keys.prepare(
                 self.account_id, overlap=overlap, by=self.operator.id
             )
@@ -130,8 +124,8 @@ class PairDiscardPage(SettingsBase):
     """Give up the pair that was prepared."""
 
     async def post(self) -> None:
-        await self.ctx.callback_keys.discard(self.account_id)
-        await self.note("callback_keys.discard", f"account:{self.account.id}")
+        async with self.noting("callback_keys.discard", f"account:{self.account.id}"):
+            await self.ctx.callback_keys.discard(self.account_id)
         self.flash(mark("已放弃准备好的新密钥。"))
         self.go("settings")
 
@@ -140,8 +134,8 @@ class OldPairPage(SettingsBase):
     """Let the old pair count no longer."""
 
     async def post(self) -> None:
-        await self.ctx.callback_keys.end_overlap(self.account_id)
-        await self.note("callback_keys.end_overlap", f"account:{self.account.id}")
+        async with self.noting("callback_keys.end_overlap", f"account:{self.account.id}"):
+            await self.ctx.callback_keys.end_overlap(self.account_id)
         self.flash(mark("旧密钥已停用。"))
         self.go("settings")
 

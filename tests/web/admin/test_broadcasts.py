@@ -29,8 +29,8 @@ async def state(console: Console, broadcast: BroadcastId) -> str:
 
 
 async def everything_said(console: Console, broadcast: str) -> AsyncIterator[dict[str, Any]]:
-    """Give what the audit chain holds about a broadcast."""
-    wanted = {"object": f"broadcast:{broadcast}"}
+    """Give what the audit chain holds about a broadcast: what was done, and what was refused."""
+    wanted = {"object": f"broadcast:{broadcast}", "outcome": {"$ne": "intended"}}
     async for entry in console.ctx.stores.database["audit"].find(wanted).sort("_id", 1):
         yield entry
 
