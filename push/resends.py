@@ -106,8 +106,13 @@ class Resends:
             author=author,
             reason="",
         )
+        totals = await self._store.find_totals(original.id)
         try:
-            await self._store.add(again, content=await self._store.find_content(original.id))
+            await self._store.add(
+                again,
+                content=await self._store.find_content(original.id),
+                reserved=totals.failed if totals else None,
+            )
         except AlreadyThere:  # somebody else asked at the same moment
             return Accepted(id=wanted, state="scheduled")
         log.info("broadcast.resent", extra={"broadcast": original.id, "author": author})

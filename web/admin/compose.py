@@ -217,9 +217,11 @@ class ComposePage(_ComposePage):
         if action == "submit":
             self._check_time(raw, order)
         openid = self._tester(raw, order) if action == "trial" else None
+        untouched = self._untouched(order)
+        order = untouched or order
         broadcast_id = self.broadcast.id if self.broadcast else None
         keep = self.ctx.drafts.submit if action == "submit" else self.ctx.drafts.save
-        if action == "trial" and self._is_as_kept(order) and self.broadcast is not None:
+        if action == "trial" and untouched and self.broadcast is not None:
             kept = self.broadcast  # a test voids no review
         else:
             kept = await keep(
@@ -262,11 +264,20 @@ class ComposePage(_ComposePage):
         if times.is_past:
             raise StateError(times.sentences[0])
 
-    def _is_as_kept(self, order: BroadcastOrder) -> bool:
+    def _untouched(self, order: BroadcastOrder) -> BroadcastOrder | None:
+        """Return what is kept, if nothing of the form was changed.
+
+        A form cannot say everything an order of the API can (seconds, data of no template), so it
+        is compared with the form as it was opened.
+        """
         if self.broadcast is None:
-            return False
-        sealed = replace(order, audience=self.ctx.audiences.sealed(order.audience))
-        return order_of(self.broadcast).digest() == sealed.digest()
+            return None
+        opened = self._read(cleaned({**DEFAULTS, **fields_for(self.broadcast)})).order
+        is_same = self._digest(opened) == self._digest(order)
+        return order_of(self.broadcast) if is_same else None
+
+    def _digest(self, order: BroadcastOrder) -> str:
+        return replace(order, audience=self.ctx.audiences.sealed(order.audience)).digest()
 
     def _revision(self, raw: Raw) -> int | None:
         text = (raw.get("revision") or [""])[-1]

@@ -9,7 +9,7 @@ from typing import Any
 
 from yarl import URL
 
-from domain.ids import BroadcastId
+from domain.ids import AccountId, BroadcastId
 from tests.support.console import Answer, Client, Console
 from tests.support.console_broadcasts import in_review, sent
 from tests.support.push import order
@@ -162,7 +162,7 @@ async def test_a_second_press_of_publish_is_no_failure_and_other_switches_say_wh
     assert "群发任务待发送，完成后才能重发" in not_over
     assert "没有搁置的批次" in nothing
     assert [verb for verb, shown in asked.items() if shown] == ["pause", "cancel"]
-    kinds = [each.kind for each in await console.ctx.approvals.records(broadcast)]
+    kinds = sorted([each.kind for each in await console.ctx.approvals.records(broadcast)])
     assert kinds == ["approval", "publication"]
 
 
@@ -234,6 +234,8 @@ async def test_failed_people_are_sent_to_again_and_the_resend_is_shown(console: 
     asked = (await publisher.get(f"{HERE}/{broadcast}/resend")).text
     done = await decide(publisher, broadcast, "resend")
 
+    day = await console.ctx.quotas.day(AccountId("city"), console.ctx.clock.now())
+    assert day.reserved == 3
     assert "失败的 3 人" in asked
     assert done.location.startswith(f"{HERE}/bc_")
     assert broadcast not in done.location

@@ -1,6 +1,7 @@
 """新建群发: written, looked at, kept, tried, submitted and edited, with or without script."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from typing import cast
 
@@ -13,6 +14,8 @@ from domain.template_form import TemplateForm
 from storage.mongo.keys import Marks
 from storage.mongo.papers import subscriber_fields
 from tests.support.console import Answer, Client, Console
+from tests.support.html_forms import forms_of
+from tests.support.push import DATA, order
 from web.admin.compose_form import fields_for
 
 NEW = "/admin/a/city/broadcasts/new"
@@ -294,6 +297,33 @@ async def test_a_test_that_is_refused_leaves_one_draft_that_the_page_goes_on_wit
     assert done.location == f"/admin/a/city/broadcasts/{draft.id}"
     assert (alone.status, "至少发给 2 人" in alone.text) == (422, True)
     assert [each.state for each in await kept(console)] == ["in_review"]
+
+
+async def test_what_the_form_cannot_say_stays_when_nothing_was_changed(
+    console: Console, editor: Client, clock
+):
+    settings = console.ctx.accounts[CITY]
+    testing = settings.model_copy(update={"test_openids": ("oTester0000000000000000000001",)})
+    cast("dict[AccountId, AccountSettings]", console.ctx.accounts)[CITY] = testing
+    exact = clock.now() + timedelta(days=1, seconds=37)
+    made = order(at=exact, cron="0 9 * * 1-5", data={**DATA, "unmapped": "x"})
+    sent = await console.ctx.broadcasts.create(made, author="key:k:水务", publish=False)
+    edit = f"/admin/a/city/broadcasts/{sent.id}/edit"
+    (form,) = [each for each in forms_of((await editor.get(edit)).text) if each.action == edit]
+    typed: dict[str, list[str]] = {}
+    for each in form.fields:
+        typed.setdefault(each.name, []).append(each.value)
+
+    answers = [
+        await editor.post(edit, {**typed, "action": action}) for action in ("trial", "submit")
+    ]
+    changed = await editor.post(edit, {**typed, "action": "submit", "title": "改"})
+
+    assert [answer.status for answer in (*answers, changed)] == [303, 303, 303]
+    (first,) = [each for each in await kept(console) if each.id == sent.id]
+    assert (first.revision, first.state, first.title) == (2, "in_review", "改")
+    records = await console.ctx.approvals.revisions(sent.id)
+    assert (records[1].broadcast.at, records[1].broadcast.cron) == (exact, "0 9 * * 1-5")
 
 
 async def test_a_field_is_checked_while_it_is_typed(editor: Client):
