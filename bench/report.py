@@ -136,6 +136,19 @@ class Section:
 
 def show(section: Section, console: Console) -> None:
     """Print one section for people."""
+    if section.rows:
+        _show_rows(section, console)
+    for each in section.ratios:
+        mark = "[green]reached[/]" if each.reached else "[red]missed[/]"
+        console.print(f"  {each.name}: [bold]{each.value:.2f}[/] (aim ≥ {each.aim:.2f}, {mark})")
+    if section.properties:
+        _show_properties(section, console)
+    if section.checked:
+        console.print(f"  checked: {section.checked}")
+    console.print()
+
+
+def _show_rows(section: Section, console: Console) -> None:
     table = Table(title=section.title, title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
     for heading in ("per second", "p50 ms", "p99 ms", "CPU µs", "spread"):
@@ -150,14 +163,6 @@ def show(section: Section, console: Console) -> None:
             f"{row.spread:.0%}",
         )
     console.print(table)
-    for each in section.ratios:
-        mark = "[green]reached[/]" if each.reached else "[red]missed[/]"
-        console.print(f"  {each.name}: [bold]{each.value:.2f}[/] (aim ≥ {each.aim:.2f}, {mark})")
-    if section.properties:
-        _show_properties(section, console)
-    if section.checked:
-        console.print(f"  checked: {section.checked}")
-    console.print()
 
 
 def _show_properties(section: Section, console: Console) -> None:
