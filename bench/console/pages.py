@@ -97,6 +97,7 @@ def samples_of(city: City, stock: Stock) -> dict[str, tuple[str, ...]]:
         "broadcast-review": (stock.review,),
         "broadcast-revision": (stock.review, "1"),
         "broadcast-switch": (stock.big, "resend"),
+        "broadcast-discard": (stock.review,),
         "compose.edit": (stock.drafts["everybody"],),
         "dashboard-plot": ("followers",),
         "department": ("utilities",),

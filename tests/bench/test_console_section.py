@@ -1,14 +1,18 @@
 """The section `console`, on a small scale: every page is asked; the figures mean little."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bench.console.pages import LEADS, STREAMS, NoSample, address, whose
+from bench.console.data import Stock
+from bench.console.pages import LEADS, STREAMS, NoSample, address, samples_of, whose
+from domain.ids import BroadcastId, OpenId
 from web.admin.routes import ROUTES
 from web.admin.sign_in import SignInPage
 from web.admin.table import route
@@ -47,3 +51,23 @@ def test_whoever_may_looks_and_nobody_at_what_is_for_all() -> None:
     assert whose(ROUTES["sign-in"]) is None
     assert whose(ROUTES["audit"]) == "auditor"
     assert {*LEADS, *STREAMS} <= ROUTES.keys()
+
+
+def test_every_page_of_the_table_has_a_sample() -> None:
+    stock = Stock(
+        big=BroadcastId("bc_1"),
+        review=BroadcastId("bc_2"),
+        plan=BroadcastId("bc_3"),
+        follower=OpenId("o1"),
+        template=("template", "t1"),
+        operator="op_1",
+        entries=1,
+        drafts={"everybody": BroadcastId("bc_4")},
+    )
+    sealed = SimpleNamespace(followers=SimpleNamespace(reference=lambda *_: "x" * 40))
+
+    samples = samples_of(SimpleNamespace(ctx=sealed), stock)  # type: ignore[arg-type]
+
+    for each in ROUTES.values():
+        if each.get is not None:
+            assert re.fullmatch(each.pattern.replace("{account}", "bench"), address(each, samples))
