@@ -34,8 +34,17 @@ from subscriptions.audience import normalised
 BATCH_LINES = 2000
 WINDOW_LINES = 100_000  # sorted together; about 40 MB while it is being written
 BAD_LINES_KEPT = 1000
+LONGEST_LINE = 256 * 1024  # bytes; one person has some hundred
+_TOO_LONG = b"\xff"  # stands for a line that is, which is not kept in memory
 EARLIEST, LATEST = datetime(2011, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _FINGERPRINT_BYTES = 64 * 1024
+_NOT_LINES = (  # how files begin that hold no JSON Lines, and what helps
+    (b"\x1f\x8b", "compressed (gzip)", "unpack it with gunzip"),
+    (b"PK\x03\x04", "a zip archive or a spreadsheet", "save it as JSON Lines"),
+    (b"\xfd7zX", "compressed (xz)", "unpack it with unxz"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+)
 _OPENID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _TAG = re.compile(r"[^\s\0]{1,32}")
 
@@ -130,6 +139,7 @@ class Importer:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}; check its name") from error
         with file:
+            await asyncio.to_thread(_check_kind, file, path)
             key = await asyncio.to_thread(_fingerprint, file, account)
             saved = await self._store.checkpoint(key)
             start = progress = Progress(**saved) if saved else Progress()
@@ -165,7 +175,8 @@ class Importer:
 
     def _batches(self, file: BinaryIO, account: AccountId, progress: Progress) -> Iterator[_Batch]:
         """Read on from where `progress` is, window by window."""
-        while lines := list(islice(file, self._window_lines)):
+        while lines := list(islice(_lines(file), self._window_lines)):
+            reached = file.tell()
             before, done = progress.before, progress.done
             numbered = sorted(
                 (_sort_key(line), number, line)
@@ -186,7 +197,7 @@ class Importer:
             progress = replace(
                 progress,
                 lines=before + len(lines),
-                offset=progress.offset + sum(map(len, lines)),
+                offset=reached,
                 before=before + len(lines),
                 done=0,
             )
@@ -198,6 +209,9 @@ class Importer:
         people: list[Known] = []
         bad: list[BadLine] = []
         for _, number, line in lines:
+            if line is _TOO_LONG:
+                bad.append(BadLine(number, f"longer than {LONGEST_LINE // 1024} KB"))
+                continue
             try:
                 people.append(self.person(_text(line), account))
             except _BadPerson as error:
@@ -357,6 +371,30 @@ def _topics(
     regions = {region, None} if with_regionless else {region}
     held = [item.topic for item in subscriber.subscriptions if item.region in regions]
     return list(dict.fromkeys(held))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield lines, and of one that does not end only that it is too long."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+            yield line
+            continue
+        while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+            pass
+        yield _TOO_LONG
+
+
+def _check_kind(file: BinaryIO, path: Path) -> None:
+    """Refuse as a whole what would be refused line by line, or could not be gone on with."""
+    if not file.seekable():
+        raise ConfigError(
+            f"{path} is a pipe: an import that was killed could not go on; name a file"
+        )
+    beginning = file.read(4)
+    file.seek(0)
+    for sign, what, remedy in _NOT_LINES:
+        if beginning.startswith(sign):
+            raise ConfigError(f"{path} is {what}; {remedy}, then import what comes out")
 
 
 def _fingerprint(file: BinaryIO, account: AccountId) -> str:

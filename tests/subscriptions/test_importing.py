@@ -1,8 +1,11 @@
 """Import and export: bad lines, restart after a kill, nothing undone, nothing lost."""
 
+import gzip
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -347,3 +350,41 @@ async def test_only_followers_are_exported(importer, store, people, clock, tmp_p
 async def test_a_file_that_is_not_there_is_named(importer, tmp_path):
     with pytest.raises(ConfigError, match=r"gone\.jsonl"):
         await importer.run(tmp_path / "gone.jsonl", CITY)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(person("oA").encode()), "gunzip"),
+        (b"PK\x03\x04....", "spreadsheet"),
+        (person("oA").encode("utf-16"), "UTF-8"),
+    ],
+)
+async def test_a_file_that_holds_no_lines_is_refused_as_a_whole(importer, tmp_path, content, what):
+    path = tmp_path / "people.jsonl"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=what):
+        await importer.run(path, CITY)
+
+
+async def test_a_pipe_is_refused_since_nothing_could_go_on_with_it(importer, tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, person("oA").encode() + b"\n")
+    os.close(writing)
+    try:
+        with pytest.raises(ConfigError, match="pipe"):
+            await importer.run(Path(f"/dev/fd/{reading}"), CITY)
+    finally:
+        os.close(reading)
+
+
+async def test_a_line_that_does_not_end_is_skipped_without_being_kept(store, audiences, tmp_path):
+    endless = "x" * (3 * 256 * 1024 + 5)
+    path = written(tmp_path, person("oA"), endless, person("oB"), person("oC"))
+
+    report = await Importer(store, load_catalogue(), batch_lines=1, window_lines=2).run(path, CITY)
+
+    assert (report.lines, report.imported, report.skipped) == (4, 3, 1)
+    assert [(bad.number, bad.reason) for bad in report.bad] == [(2, "longer than 256 KB")]
+    assert await audiences.count(CITY, Audience(all=True)) == 3
