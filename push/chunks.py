@@ -295,13 +295,17 @@ class Chunks:
                 found.misconfigured = result
 
     def _note_rejected(self, openid: OpenId, result: TokenRejected, found: Round) -> None:
-        """Put somebody off until the next token may be asked for; stop when it is everybody."""
+        """Put somebody off until the next token may be asked for; halt when it is everybody.
+
+        A token that is rejected soon after it was replaced is replaced again within a minute:
+        only when that helps nobody, a person must be called (`close`).
+        """
         until = self._clock.now() + NEXT_MINUTE
         found.rejected.append(result)
         found.put_off.append(openid)
         found.put_off_until = max(found.put_off_until or until, until)
         if len(found.rejected) >= MANY_REJECTED and 2 * len(found.rejected) >= found.sends:
-            found.misconfigured = Misconfigured(result.errcode, result.reason)
+            found.halted_until = until
 
     # --- outcomes -------------------------------------------------------------------------
 
