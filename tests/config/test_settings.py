@@ -159,3 +159,13 @@ def test_a_list_in_the_environment_has_commas():
 
     assert settings.triggers["outage"].accounts == ()
     assert settings.accounts[0].test_openids == ("oCit0001", "oCit0002")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://robot.example.org/send?key=1", "https://", "ftp://x/", "javascript:x"]
+)
+def test_a_webhook_whose_key_would_travel_in_the_open_is_refused(address: str):
+    with pytest.raises(ConfigError) as refused:
+        load_settings(SHIPPED, env={"WEIZHENG_CONSOLE__WEBHOOK_URL": address})
+
+    assert "begins with https://" in str(refused.value)

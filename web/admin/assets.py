@@ -71,6 +71,12 @@ class StaticFile(StaticFileHandler):
         if self.get_query_argument("v", ""):
             self.set_header("Cache-Control", YEAR)
 
+    def parse_url_path(self, url_path: str) -> str:
+        """Refuse what no file can be called, before the system is asked."""
+        if "\0" in url_path:
+            raise HTTPError(404)
+        return super().parse_url_path(url_path)
+
 
 class BorrowedFile(StaticFile):
     """A file that npm fetched, if it is one of those the pages use."""

@@ -23,7 +23,7 @@ from push.audit_rows import COLUMNS, cells, ticket, walk_of
 from web.admin.audit_words import choices, described
 from web.admin.base import AdminPage
 from web.admin.download import READ_SECONDS, Download
-from web.admin.forms import BeijingTime, FormRefused
+from web.admin.forms import EARLIEST, LATEST, BeijingTime, FormRefused
 from web.admin.table import route
 from web.admin.words import mark
 
@@ -235,6 +235,8 @@ def _moment(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise HTTPError(400) from error
+    if not EARLIEST <= moment.year <= LATEST:
+        raise HTTPError(400)
     return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
 
 

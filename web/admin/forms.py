@@ -22,6 +22,7 @@ from web.admin.words import mark
 Model = TypeVar("Model", bound=BaseModel)
 Values = Mapping[str, str | list[str]]
 
+EARLIEST, LATEST = 2000, 2100  # years
 LONGEST_SHOWN = 5_000  # characters of a refused field that its form shows again
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SEVERAL = (list, tuple, set, frozenset)
@@ -49,7 +50,12 @@ _TIME = mark("请填写日期和时间，例如 2026-12-01 09:00。")
 _OTHERWISE = mark("填写有误，请检查。")
 
 
+_YEARS = mark("请填写 2000 年到 2100 年之间的时间。")
+
+
 def _in_beijing(moment: datetime) -> datetime:
+    if not EARLIEST <= moment.year <= LATEST:  # beyond them a zone may leave the calendar
+        raise ValueError(_YEARS)
     return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
 
 

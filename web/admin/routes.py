@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tornado.routing import URLSpec
-from tornado.web import RedirectHandler, url
+from tornado.web import url
 
 from web.admin import (
     api_keys,
@@ -30,6 +30,7 @@ from web.admin import (
 )
 from web.admin.base import HOME, AdminNotFound
 from web.admin.table import ConsoleRoute
+from web.base import Page
 
 AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     sign_in.routes,
@@ -49,6 +50,13 @@ AREAS: tuple[tuple[ConsoleRoute, ...], ...] = (
     operators.routes,
     audit.routes,
 )
+
+
+class ToHome(Page):
+    """The console's address without its last stroke."""
+
+    async def get(self) -> None:
+        self.redirect(HOME)
 
 
 def _joined() -> Mapping[str, ConsoleRoute]:
@@ -71,6 +79,6 @@ def specs() -> list[URLSpec]:
     )
     return [
         *(one.spec() for one in ROUTES.values()),
-        url(r"/admin", RedirectHandler, {"url": HOME, "permanent": False}),
+        url(r"/admin", ToHome),
         url(missing.pattern, AdminNotFound, {"route": missing}),
     ]

@@ -98,3 +98,13 @@ async def test_the_check_goes_on_from_answer_to_answer_and_names_what_is_broken(
     assert "审计链在第 4 条断开" in await check()
     noted = await auditor.post("/admin/audit/check", {"noted": "4:00"})
     assert "链尾应写作" in noted.text
+
+
+async def test_a_time_beyond_the_calendar_is_refused_and_no_error_of_ours(auditor: Client):
+    typed = await auditor.post("/admin/audit", {"since": "0001-01-01T00:00"})
+    asked = await auditor.get("/admin/audit?since=0001-01-01T00:00")
+    exported = await auditor.get("/admin/audit/export?until=9999-12-31T23:59")
+
+    assert typed.status == 422
+    assert "2000 年到 2100 年" in typed.text
+    assert (asked.status, exported.status) == (400, 400)

@@ -154,3 +154,24 @@ async def test_the_console_is_found_without_the_slash(console: Console):
     answer = await (await console.nobody()).get("/admin")
 
     assert (answer.status, answer.location) == (302, "/admin/")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/static/%00", 404),
+        ("/static/admin/console.css%00.js", 404),
+        ("/static/%2e%2e/run.py", 403),
+        ("/static/npm/%2e%2e/run.py", 404),
+        ("/static/npm/htmx.org/package.json", 404),
+        ("/admin", 302),
+    ],
+)
+async def test_no_odd_address_is_an_error_of_ours_or_opens_another_file(
+    console: Console, path: str, status: int
+):
+    answer = await (await console.nobody()).get(path)
+
+    assert answer.status == status
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in answer.headers
