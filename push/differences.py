@@ -4,7 +4,7 @@ Everything an order can say is compared, in words people read. Within a text the
 and those that came are told apart; long texts are compared line by line.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -15,6 +15,7 @@ from domain.audience import plain
 from domain.broadcast import ORDERED, Audience, Broadcast
 from domain.clock import in_beijing
 from domain.masking import mask_openid
+from domain.schedule_words import recurring_in_words
 
 Mark = Literal["same", "gone", "new"]
 LETTER_BY_LETTER = 500  # letters; longer texts are compared by lines, as many at most
@@ -62,7 +63,7 @@ def differences(before: Broadcast, after: Broadcast, catalogue: Catalogue) -> li
     """Return what differs, in the order of the form."""
     old = {(name, part): text for name, part, text in _said(before, catalogue)}
     new = {(name, part): text for name, part, text in _said(after, catalogue)}
-    return [
+    found = [
         Change(
             name=name,
             part=part,
@@ -73,6 +74,30 @@ def differences(before: Broadcast, after: Broadcast, catalogue: Catalogue) -> li
         for name, part in dict.fromkeys([*new, *old])
         if old.get((name, part), "") != new.get((name, part), "")
     ]
+    return found + list(_unseen(before, after, {change.name for change in found}))
+
+
+def _unseen(before: Broadcast, after: Broadcast, seen: Collection[str]) -> Iterator[Change]:
+    """Tell of what differs and reads the same: people who are masked, for one."""
+    were, are = set(before.audience.openids), set(after.audience.openids)
+    if were != are and were and are:
+        text = f"换了人：增加 {len(are - were)} 人，减少 {len(were - are)} 人"
+        yield Change(
+            name="audience", part="openids", before="", after=text, pieces=[Piece("new", text)]
+        )
+        seen = {*seen, "audience"}
+    for name in ORDERED:
+        if name not in seen and _exact(before, name) != _exact(after, name):
+            text = "有改动，写出来是一样的"
+            yield Change(name=name, part="", before="", after=text, pieces=[Piece("new", text)])
+
+
+def _exact(broadcast: Broadcast, name: str) -> object:
+    if name != "audience":
+        return getattr(broadcast, name)
+    audience = broadcast.audience
+    kinds = (audience.topics, audience.regions, audience.tags, audience.openids)
+    return (audience.all, *map(frozenset, kinds), plain(audience.rule) if audience.rule else None)
 
 
 def pieces(before: str, after: str) -> list[Piece]:
@@ -169,7 +194,12 @@ def _window(broadcast: Broadcast) -> str:
     return "-".join(f"{end:%H:%M}" for end in broadcast.window) if broadcast.window else ""
 
 
+def _recurrence(broadcast: Broadcast) -> str:
+    return recurring_in_words(broadcast.cron) if broadcast.cron else ""
+
+
 WORDS: Mapping[str, Callable[[Broadcast], str]] = {
+    "cron": _recurrence,
     "at": lambda broadcast: _moment(broadcast.at) or ("" if broadcast.cron else "发布后立即"),
     "expires_at": lambda broadcast: _moment(broadcast.expires_at),
     "priority": lambda broadcast: "紧急" if broadcast.priority == "urgent" else "普通",

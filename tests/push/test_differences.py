@@ -82,3 +82,27 @@ def test_openids_are_masked_and_rules_are_lines():
     assert lines["openids"].startswith("30 人：oSec…")
     assert "oSecret0" not in lines["openids"]
     assert "离职" in lines["rule"]
+
+
+def test_other_people_behind_the_same_masks_are_a_difference():
+    people = tuple(OpenId(f"oSecret{number:020}") for number in range(30))
+    before = replace(BEFORE, audience=Audience(openids=people))
+    after = replace(
+        BEFORE, audience=Audience(openids=(*people[:28], OpenId("oSecretX"), people[29]))
+    )
+    again = replace(BEFORE, audience=Audience(openids=people[::-1]))
+
+    (found,) = differences(before, after, CATALOGUE)
+
+    assert (found.name, found.part) == ("audience", "openids")
+    assert found.after == "换了人：增加 1 人，减少 1 人"
+    assert "oSecret" not in found.after
+    assert differences(before, again, CATALOGUE) == []
+
+
+def test_what_reads_the_same_and_is_not_is_told_of():
+    before, after = replace(BEFORE, at=NOW), replace(BEFORE, at=NOW + timedelta(seconds=30))
+
+    (found,) = differences(before, after, CATALOGUE)
+
+    assert (found.name, found.after) == ("at", "有改动，写出来是一样的")

@@ -69,6 +69,7 @@ class BroadcastPart(AdminPage):
         order = order_of(broadcast)
         blanks = compose_view.blanks(self.account, order, self.say)
         return {
+            "shown": broadcast,
             "lines": lines_of(broadcast, self.ctx.catalogue),
             "named": self.named,
             "rows": compose_view.rows(blanks, values_of(Known(), {})),

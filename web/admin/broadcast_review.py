@@ -12,7 +12,7 @@ from domain.ids import BroadcastId
 from domain.review import Review, Revision
 from push.approvals import LONGEST
 from push.differences import differences
-from web.admin.broadcast_page import ONE, BroadcastPart
+from web.admin.broadcast_page import ONE, BroadcastPart, recurrences
 from web.admin.forms import FormRefused
 from web.admin.table import route
 from web.admin.words import mark
@@ -154,6 +154,7 @@ class RevisionPage(BroadcastPart):
             broadcast=progress.broadcast,
             revision=found,
             **self.content(found.broadcast),
+            **recurrences(self),
             who=name_of,
             say=self.say,
         )

@@ -70,7 +70,7 @@ class MenuPage(AdminPage):
 
     async def _save(self, draft: MenuDraft, edited: Edited, order: str) -> None:
         if order == "overwrite":  # the other's draft was shown, and this one is meant
-            edited = replace(edited, revision=draft.revision)
+            edited = replace(edited, revision=edited.shown)
         menu, part = _with_order(edited.put_into(draft.menu), edited.part, order)
         try:
             saved = await self.ctx.menus.save(

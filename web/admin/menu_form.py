@@ -44,6 +44,7 @@ class Edited:
 
     part: int
     revision: int
+    shown: int = 0  # the revision of somebody else's draft that was shown beside it
     rule: MatchRule
     rows: tuple[Row, ...]
     said: str = ""  # what a screen reader is told about the last change
@@ -129,6 +130,7 @@ def read_edited(page: RequestHandler) -> Edited:
     return Edited(
         part=_number(values.get("part", "")),
         revision=_number(values.get("revision", "")),
+        shown=_number(values.get("shown", "")),
         rule=MatchRule(**rule),
         rows=tuple(rows),
     )

@@ -78,9 +78,12 @@ async def test_the_second_editor_sees_the_first_ones_draft_and_may_overwrite_it(
     clash = await other.post(MENU, form(("t0", "别的", "click", "query.fund")))
     kept = (await draft(console)).buttons[0].name
     forced = form(("t0", "别的", "click", "query.fund"), do="overwrite")
-    await other.post(MENU, forced)
+    unseen = await other.post(MENU, forced)
+    shown = re.findall(r'name="shown" value="(\d+)"', clash.text)
+    await other.post(MENU, forced | {"shown": shown[0]})
+    third = await manager.post(MENU, forced | {"shown": shown[0]})
 
-    assert clash.status == 409
+    assert (clash.status, unseen.status, third.status) == (409, 409, 409)  # what nobody has seen
     assert "李敏 刚刚保存了新的草稿" in clash.text
     assert 'value="别的"' in clash.text  # what was typed is still there
     assert kept == "查询"
