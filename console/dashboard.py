@@ -189,9 +189,10 @@ class Dashboards:
         self, account: AccountId, author: str, can: Callable[[Right], bool]
     ) -> list[Waiting]:
         page = await self._lists.broadcasts(account, state="in_review", limit=IN_REVIEW)
+        standings = await self._approvals.standings(page.items)
         found = []
         for broadcast in page.items:
-            is_approved = (await self._approvals.standing(broadcast)).approval is not None
+            is_approved = standings[broadcast.id].approval is not None
             if is_approved and can("broadcasts.publish"):
                 found.append(_about("publish", _troubled(broadcast)))
             elif not is_approved and can("broadcasts.review") and not why_not(broadcast, author):

@@ -3,6 +3,7 @@
 Every question uses the index on account, kind, state and time of making, and is bounded.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
+from domain.authors import person_of
 from domain.broadcast import BroadcastState, Kind
 from domain.ids import AccountId, BroadcastId
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -93,8 +95,13 @@ class MongoTroubles:
     async def in_state(
         self, account: AccountId, state: BroadcastState, *, author: str | None = None
     ) -> list[Troubled]:
-        """Return those in a state, the newest first, at most a hundred."""
-        return await self._find(account, state, {"author": author} if author else {})
+        """Return those in a state, the newest first, at most a hundred.
+
+        With `author`, those that this person made or edited, under whatever name.
+        """
+        person = {"$regex": f"^{re.escape(person_of(author))}(:|$)"} if author else None
+        mine = {"$or": [{"author": person}, {"edited_by": person}]} if person else {}
+        return await self._find(account, state, mine)
 
     async def _find(
         self,

@@ -18,6 +18,7 @@ from web.admin.base import AdminPage
 from web.admin.broadcast_words import FATES, FIELDS, PARTS, REVIEWS
 from web.admin.compose_words import DATA
 from web.admin.table import route
+from web.admin.words import mark
 
 ONE = r"/admin/a/{account}/broadcasts/(bc_[A-Za-z0-9_]{1,61})"
 MOVING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
@@ -108,11 +109,18 @@ class BroadcastPage(BroadcastPart):
         )
 
 
+_COUNTED_LATER = mark("上一次失败的人，开始发送时统计")
+
+
 class BroadcastAudience(BroadcastPart):
     """How many people a broadcast means now: loaded after the page, and counted beside it."""
 
     async def get(self, broadcast_id: str) -> None:
-        broadcast = (await self.look(broadcast_id)).broadcast
+        progress = await self.look(broadcast_id)
+        broadcast = progress.broadcast
+        if broadcast.resend_of is not None:  # its people are those it failed for
+            self._tell(progress.people, self.say(_COUNTED_LATER))
+            return
         try:
             heads = await self.ctx.headcounts.soon(broadcast.account, broadcast.audience)
         except TooSlow as error:

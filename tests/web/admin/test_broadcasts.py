@@ -237,6 +237,10 @@ async def test_failed_people_are_sent_to_again_and_the_resend_is_shown(console: 
     day = await console.ctx.quotas.day(AccountId("city"), console.ctx.clock.now())
     assert day.reserved == 3
     assert "失败的 3 人" in asked
+    again = (await publisher.get(done.location)).text
+    people = (await publisher.get(f"{done.location}/audience", htmx=True)).text
+    assert "目前 3 人" in people
+    assert f'href="{HERE}/{broadcast}">这是重发' in again
     assert done.location.startswith(f"{HERE}/bc_")
     assert broadcast not in done.location
 

@@ -130,7 +130,7 @@ async def test_what_is_left_of_the_day_is_what_the_engine_would_still_give(conso
 async def test_each_sees_what_waits_for_them(console: Console, clock):
     words = ("被退回", "等待您审核", "等待发布", "已暂停")
     expected: dict[Role, tuple[int, int, int, int]] = {
-        "editor": (1, 0, 0, 1),
+        "editor": (2, 0, 0, 1),  # made, or edited, under whatever name
         "reviewer": (0, 2, 0, 0),  # the third is approved, and never what one wrote oneself
         "publisher": (0, 0, 1, 1),
         "desk": (0, 0, 0, 0),
@@ -140,7 +140,9 @@ async def test_each_sees_what_waits_for_them(console: Console, clock):
     assert editor is not None
     assert reviewer is not None
     store = console.ctx.stores.broadcasts
-    await store.add(broadcast(1, clock, state="rejected", author=editor.author))
+    await store.add(broadcast(1, clock, state="rejected", author=f"operator:{editor.id}:曾用名"))
+    await store.add(broadcast(7, clock, state="rejected", edited_by=(editor.author,)))
+    await store.add(broadcast(8, clock, state="rejected"))
     await store.add(broadcast(2, clock, state="in_review"))
     await store.add(broadcast(3, clock, state="in_review"))
     await store.add(broadcast(4, clock, state="paused", title=SCRIPT))
