@@ -3,9 +3,13 @@
 Strings stand in the templates and in the code in Chinese; `admin/en/*.po` says them in English,
 one file for each area of the console, read once when a process starts. A string without a
 translation is shown in Chinese.
+
+What comes from below as a `Sentence` is said in the language of the page wherever a template
+shows it. `| said` does the same where tags may stand, and marks what people wrote inside the
+sentence as Chinese, for screen readers; `lang="zh"` marks what people wrote elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +19,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from domain.sentence import Say, Sentence
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -39,13 +45,14 @@ class ConsoleRenderer:
         return self._pages[language].get_template(name).render(data)
 
     def say(self, language: Language, text: str) -> str:
-        """Return a string of the code in that language."""
-        return self._translations[language].gettext(text) if text else ""
+        """Return a string of the code, or a sentence with its values, in that language."""
+        return _speaker(self._translations[language])(text)
 
 
 def _environment(
     folder: Path, filters: Mapping[str, Any], translations: NullTranslations
 ) -> Environment:
+    say = _speaker(translations)
     environment = Environment(
         loader=FileSystemLoader(folder),
         extensions=["jinja2.ext.i18n"],
@@ -55,12 +62,56 @@ def _environment(
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
+        finalize=lambda value: value.told(say) if isinstance(value, Sentence) else value,
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters.update(filters)
+    environment.filters["said"] = lambda text: _said(text, say)
     environment.globals["csrf_field"] = _csrf_field
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
+    for name in ("gettext", "ngettext"):
+        environment.globals[name] = _with_sentences(environment.globals[name], say)
     return environment
+
+
+def _speaker(translations: NullTranslations) -> Say:
+    def say(text: str) -> str:
+        if isinstance(text, Sentence):
+            return text.told(say)
+        return translations.gettext(text) if text else ""
+
+    return say
+
+
+def _said(text: str, say: Say) -> Markup:
+    """Say a sentence as HTML, and mark what people wrote in it as Chinese."""
+    if not isinstance(text, Sentence):
+        return escape(say(text))
+    return escape(text.told(lambda pattern: escape(say(pattern)), _as_written))
+
+
+def _as_written(text: str) -> str:
+    return Markup('<span lang="zh">{}</span>').format(text) if _has_chinese(text) else text
+
+
+def _has_chinese(text: str) -> bool:
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
+
+
+def _with_sentences(gettext: Callable[..., str], say: Say) -> Callable[..., str]:
+    """Let translated strings of templates hold sentences as values, and be sentences."""
+
+    @pass_context
+    def translated(context: Context, text: str, /, *args: Any, **values: Any) -> str:
+        if isinstance(text, Sentence):
+            return text.told(say)
+        told = {
+            name: value.told(say) if isinstance(value, Sentence) else value
+            for name, value in values.items()
+        }
+        return gettext(context, text, *args, **told)
+
+    return translated
 
 
 @pass_context
