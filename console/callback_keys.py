@@ -22,6 +22,7 @@ from domain.callback_keys import (
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotFound, StateError
 from domain.ids import AccountId
+from domain.sentence import Sentence
 from storage.mongo.callback_keys import MongoCallbackKeys
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class CallbackKeys:
         A pair that was prepared before and never used is forgotten.
         """
         if overlap not in OVERLAPS:
-            raise InvalidInput("请从列出的选项中选择。", field="overlap")
+            raise InvalidInput(Sentence("请从列出的选项中选择。"), field="overlap")
         known = await self._store.find(account)
         rotation = prepare(
             self._inboxes[account].of_settings,
@@ -102,7 +103,7 @@ class CallbackKeys:
             print_of=self._store.print_of,
         )
         if not await self._store.put(rotation, instead_of=known):
-            raise StateError("另一位管理员刚刚更改了密钥，请刷新页面再看。")
+            raise StateError(Sentence("另一位管理员刚刚更改了密钥，请刷新页面再看。"))
         await self.tick()
         return rotation.pairs[-1].pair
 
@@ -110,16 +111,16 @@ class CallbackKeys:
         """Forget the pair that was prepared; one that WeChat uses already cannot be."""
         rotation = await self._store.find(account)
         if rotation is None or rotation.prepared is None:
-            raise NotFound("没有等待启用的新密钥。")
+            raise NotFound(Sentence("没有等待启用的新密钥。"))
         if not await self._store.discard(account, rotation.prepared.pair.number):
-            raise StateError("微信已经开始使用新密钥，不能放弃。")
+            raise StateError(Sentence("微信已经开始使用新密钥，不能放弃。"))
         await self.tick()
 
     async def end_overlap(self, account: AccountId) -> None:
         """Let the old pair count no longer."""
         rotation = await self._store.find(account)
         if rotation is None or rotation.in_use is None:
-            raise NotFound("没有正在过渡的旧密钥。")
+            raise NotFound(Sentence("没有正在过渡的旧密钥。"))
         await self._store.end_overlap(account, rotation.in_use.pair.number)
         await self.tick()
 

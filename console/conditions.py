@@ -11,6 +11,7 @@ from domain.clock import Clock
 from domain.figures import day_of, minute_of
 from domain.ids import AccountId
 from domain.incident import Condition, IncidentKind
+from domain.sentence import Sentence
 from push.overview import Overviews
 from storage.mongo.triggers import MongoTriggers
 from storage.mongo.troubles import MongoTroubles
@@ -128,7 +129,7 @@ class Conditions:
             Condition(
                 kind="quota.high",
                 what=f"quota.high|{view.account}|{day}",
-                subject=f"已用 {used * 100 // quota}%",
+                subject=Sentence("已用 {used}%", used=used * 100 // quota),
                 detail=f"{used:,} / {quota:,}",
                 account=view.account,
             )
@@ -150,7 +151,7 @@ class Conditions:
                     kind="batches.dead",
                     what=f"batches.dead|{each.id}",
                     subject=each.title[:SHOWN_TITLE],
-                    detail=f"{each.number} 个批次",
+                    detail=Sentence("{number} 个批次", number=each.number),
                     account=account,
                     link=f"broadcasts/{each.id}",
                 )
@@ -162,7 +163,7 @@ class Conditions:
                     Condition(
                         kind="batches.dead",
                         what=f"batches.dead|{account}",
-                        subject=f"个人通知：{others} 个批次",
+                        subject=Sentence("个人通知：{others} 个批次", others=others),
                         detail="python run.py push dead",
                         account=account,
                     )

@@ -21,6 +21,7 @@ from domain.department_health import (
     together,
 )
 from domain.ids import AccountId
+from domain.sentence import Sentence
 from storage.mongo.triggers import MongoTriggers, TriggerRow
 from storage.redis.department_health import DepartmentHealth
 from storage.redis.scripts import StoreAway
@@ -46,15 +47,15 @@ DEPARTMENT_OF: Mapping[str, str] = {
     "enterprise_policy": "enterprise",
 }
 NAMES: Mapping[str, str] = {
-    "social": "社会保险",
-    "medical": "医疗保险",
-    "fund": "住房公积金",
-    "traffic": "交通警察",
-    "utilities": "供水、供电、供气",
-    "weather": "气象台",
-    "prices": "发展改革（油价）",
-    "transit": "公共交通",
-    "enterprise": "企业服务平台",
+    "social": Sentence("社会保险"),
+    "medical": Sentence("医疗保险"),
+    "fund": Sentence("住房公积金"),
+    "traffic": Sentence("交通警察"),
+    "utilities": Sentence("供水、供电、供气"),
+    "weather": Sentence("气象台"),
+    "prices": Sentence("发展改革（油价）"),
+    "transit": Sentence("公共交通"),
+    "enterprise": Sentence("企业服务平台"),
 }
 
 

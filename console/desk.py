@@ -23,6 +23,7 @@ from domain.errors import InvalidInput, NotAllowed, StateError
 from domain.ids import AccountId
 from domain.passwords import one_time_password
 from domain.rights import check_grants
+from domain.sentence import Sentence
 from push.audit import Act, Audit
 from storage.mongo.operators import MongoOperators
 
@@ -84,7 +85,7 @@ class OperatorDesk:
 
         Without a phone enrolled it is all that proves them, so they are to be confirmed anew.
         """
-        self._not_oneself(operator_id, by, "不能给自己重置密码，请在“我的账号”里修改。")
+        self._not_oneself(operator_id, by, Sentence("不能给自己重置密码，请在“我的账号”里修改。"))
         password = one_time_password()
         async with self._around(by, "operator.give_password", operator_id) as act:
             has_phone = await self._factors.state(operator_id) is not None
@@ -101,15 +102,15 @@ class OperatorDesk:
 
     async def confirm(self, operator_id: str, code: str, by: Doer) -> None:
         """Let somebody's roles count, whose code was heard from themselves."""
-        self._not_oneself(operator_id, by, "不能确认自己，请由另一位安全管理员办理。")
+        self._not_oneself(operator_id, by, Sentence("不能确认自己，请由另一位安全管理员办理。"))
         async with self._around(by, "operator.confirm", operator_id):
             person = await self._operators.get(operator_id)
             if person.unconfirmed_since is None:
-                raise StateError("该人员不需要确认。")
+                raise StateError(Sentence("该人员不需要确认。"))
             if not person.confirm_code:
-                raise StateError("该人员还没有登录过，登录后才有确认码。")
+                raise StateError(Sentence("该人员还没有登录过，登录后才有确认码。"))
             if not await self._operators.confirm(operator_id, code):
-                raise InvalidInput("确认码不对，请与本人核对。", field="code")
+                raise InvalidInput(Sentence("确认码不对，请与本人核对。"), field="code")
 
     async def confirm_at_server(self, operator_id: str, by: Doer) -> bool:
         """Do so at the server's command line, without a code; False when it is not needed."""
@@ -138,13 +139,15 @@ class OperatorDesk:
 
     async def enable(self, operator_id: str, by: Doer) -> None:
         """Let somebody in again."""
-        self._not_oneself(operator_id, by, "不能启用自己。")
+        self._not_oneself(operator_id, by, Sentence("不能启用自己。"))
         async with self._around(by, "operator.enable", operator_id):
             await self._operators.enable(operator_id)
 
     async def reset_second_factor(self, operator_id: str, by: Doer) -> bool:
         """Forget a lost phone: the person enrols anew with their password. False without one."""
-        self._not_oneself(operator_id, by, "不能重置自己的动态口令，请由另一位安全管理员办理。")
+        self._not_oneself(
+            operator_id, by, Sentence("不能重置自己的动态口令，请由另一位安全管理员办理。")
+        )
         await self._operators.get(operator_id)
         async with self._around(by, "second_factor.reset", operator_id):
             there_was = await self._factors.reset(operator_id)
@@ -159,7 +162,10 @@ class OperatorDesk:
         """
         identity = identity.strip()
         if len(identity) > LONGEST_IDENTITY or not identity.isprintable():
-            raise InvalidInput(f"最多 {LONGEST_IDENTITY} 个可见字符。", field="identity")
+            raise InvalidInput(
+                Sentence("最多 {longest_identity} 个可见字符。", longest_identity=LONGEST_IDENTITY),
+                field="identity",
+            )
         before = await self._operators.get(operator_id)
         async with self._around(
             by,

@@ -31,6 +31,7 @@ from domain.audit import Actor
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed
 from domain.passwords import check_password
+from domain.sentence import Sentence
 from domain.sign_on import SignOnRefused
 from push.audit import Audit
 from storage.mongo.operators import MongoOperators
@@ -40,10 +41,12 @@ log = logging.getLogger(__name__)
 
 LIFE = timedelta(minutes=10)
 WRONG_CODES = 5  # then the password is asked for again
-NOBODY = Actor("nobody", "未登录")
+NOBODY = Actor("nobody", Sentence("未登录"))
 Stage = Literal["code", "enrol", "password", "in"]
-_WRONG = "姓名或密码不对。"
-_UNPROVEN = "请先用姓名和密码登录，在“我的账号”里确认这个单点登录账号是您的，以后就能单点登录。"
+_WRONG = Sentence("姓名或密码不对。")
+_UNPROVEN = Sentence(
+    "请先用姓名和密码登录，在“我的账号”里确认这个单点登录账号是您的，以后就能单点登录。"
+)
 
 
 class EntryOver(NotAllowed):
@@ -52,7 +55,7 @@ class EntryOver(NotAllowed):
     code = "entry_over"
 
     def __init__(self) -> None:
-        super().__init__("登录超时或尝试次数太多，请重新登录。")
+        super().__init__(Sentence("登录超时或尝试次数太多，请重新登录。"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,7 @@ class Entrance:
         entry, operator = await self._read(token, "password")
         check_password(password, operator.name)
         if await self._operators.has_password(operator.id, password):
-            raise InvalidInput("新密码不能与一次性密码相同。", field="password")
+            raise InvalidInput(Sentence("新密码不能与一次性密码相同。"), field="password")
         await self._take(token)
         now = self._clock.now()
         async with self._trail.around(
@@ -274,7 +277,7 @@ class Entrance:
             await self._entries.take(token)
             raise EntryOver
         await self._entries.write(token, worse.content())
-        raise InvalidInput("验证码不对，或已经用过。请等手机上显示下一个。", field="code")
+        raise InvalidInput(Sentence("验证码不对，或已经用过。请等手机上显示下一个。"), field="code")
 
     async def _read(self, token: str, stage: Stage | None = None) -> tuple[_Entry, OperatorAccount]:
         kept = await self._entries.read(token) if token else None

@@ -17,6 +17,7 @@ from hashlib import sha256
 
 from domain.clock import Clock
 from domain.errors import TooOften
+from domain.sentence import Sentence
 from storage.redis.attempts import Attempts, Counter, Patience
 
 BY_NAME = Patience(5, timedelta(seconds=30), timedelta(minutes=15), timedelta(hours=24))
@@ -32,8 +33,12 @@ class Locked(TooOften):
 
     def __init__(self, wait: timedelta) -> None:
         seconds = max(1, -(-int(wait.total_seconds() * 1000) // 1000))
-        text = f"{-(-seconds // 60)} 分钟" if seconds > 90 else f"{seconds} 秒"
-        super().__init__(f"尝试次数太多，请 {text}后再试。")
+        text = (
+            Sentence("{minutes} 分钟", minutes=-(-seconds // 60))
+            if seconds > 90
+            else Sentence("{seconds} 秒", seconds=seconds)
+        )
+        super().__init__(Sentence("尝试次数太多，请 {time}后再试。", time=text))
         self.wait = wait
 
 

@@ -17,12 +17,13 @@ from domain.errors import NotFound, StateError
 from domain.ids import AccountId
 from domain.menu import Menu, MenuChanged, MenuDraft, MenuVersion
 from domain.menu_rules import MenuFault, all_faults
+from domain.sentence import Sentence, joined
 from push.audit import Audit
 from storage.mongo.menus import MongoMenus
 
 PAGE = 20
 PUBLISH_SECONDS = 150.0  # many calls of 5 s at worst, under the store's patience
-_BUSY = "另一位同事正在发布菜单，请一分钟后再试。"
+_BUSY = Sentence("另一位同事正在发布菜单，请一分钟后再试。")
 
 
 class MenuRefused(StateError):
@@ -127,7 +128,13 @@ class Menus:
         """Publish a menu; with `revision`, only while the draft still is that one."""
         wrong = [fault for _, fault in self.faults(menu) if not fault.is_caution]
         if wrong:
-            raise StateError(f"菜单还不能发布：{wrong[0].say}（共 {len(wrong)} 处需要修改）。")
+            raise StateError(
+                Sentence(
+                    "菜单还不能发布：{say}（共 {size} 处需要修改）。",
+                    say=wrong[0].say,
+                    size=len(wrong),
+                )
+            )
         async with self._audit.around(
             by, "menu.publish", f"menu:{account}", account=account, remote=remote
         ) as act:
@@ -160,7 +167,9 @@ class Menus:
         except (SendFailed, TimeoutError) as error:
             reason = str(error) or "no answer in time"
             await self._store.conclude(account, number, reason=reason)
-            raise MenuRefused(f"微信没有接受菜单：{reason}。请核对后重新发布。") from error
+            raise MenuRefused(
+                Sentence("微信没有接受菜单：{reason}。请核对后重新发布。", reason=reason)
+            ) from error
         await self._store.conclude(account, number)
         return await self.version(account, number)
 
@@ -169,13 +178,15 @@ class Menus:
         try:
             return await self._platforms[account].live_menu()
         except SendFailed as error:
-            raise MenuRefused(f"暂时读不到微信上的菜单：{error}。请稍后再试。") from error
+            raise MenuRefused(
+                Sentence("暂时读不到微信上的菜单：{error}。请稍后再试。", error=error)
+            ) from error
 
     async def version(self, account: AccountId, number: int) -> MenuVersion:
         """Return one version, or raise `NotFound`."""
         found = await self._store.find_version(account, number)
         if found is None:
-            raise NotFound(f"没有第 {number} 版菜单。")
+            raise NotFound(Sentence("没有第 {number} 版菜单。", number=number))
         return found
 
     async def versions(self, account: AccountId, *, before: int | None = None) -> list[MenuVersion]:
@@ -192,7 +203,7 @@ class Menus:
         """
         old = await self.version(account, number)
         revision = (await self.draft(account)).revision
-        note = f"恢复第 {number} 版"
+        note = Sentence("恢复第 {number} 版", number=number)
         version = await self.publish(account, old.menu, by=by, note=note, remote=remote)
         await self._store.save_draft(
             account, old.menu, revision=revision, by=by.name, at=self._clock.now()
@@ -202,5 +213,5 @@ class Menus:
 
 def _short(menu: Menu) -> dict[str, int | str]:
     """Return what the audit log keeps of a menu: names, not everything."""
-    names = "、".join(button.name for button in menu.buttons)
+    names = joined(button.name for button in menu.buttons)
     return {"buttons": names, "conditional": len(menu.conditional)}

@@ -16,6 +16,7 @@ from domain.access import OperatorAccount
 from domain.clock import Clock
 from domain.console_session import Session
 from domain.errors import InvalidInput, StateError
+from domain.sentence import Sentence
 from push.audit import Act, Audit
 from storage.mongo.operators import MongoOperators
 
@@ -49,7 +50,7 @@ class OwnAccount:
         async with self._around(operator, "password.change", visit) as act:
             await self._ask_password(operator, present)
             if await self._operators.has_password(operator.id, fresh):
-                raise InvalidInput("新密码不能与现在的相同。", field="password")
+                raise InvalidInput(Sentence("新密码不能与现在的相同。"), field="password")
             await self._operators.set_password(operator.id, fresh, now=self._clock.now())
             act.after["other sessions ended"] = await self._sessions.close_all(
                 operator.id, but=here
@@ -63,7 +64,7 @@ class OwnAccount:
         Another browser of the same person is offered another: one may be a stranger's.
         """
         if await self._factors.state(operator.id):
-            raise StateError("您已设置动态口令。换手机请联系安全管理员重置。")
+            raise StateError(Sentence("您已设置动态口令。换手机请联系安全管理员重置。"))
         return await self._factors.offer(operator.id, operator.name, to=here.id)
 
     async def enrol(
@@ -71,13 +72,13 @@ class OwnAccount:
     ) -> tuple[str, ...]:
         """Set up the first phone, for the present password; returns the recovery codes."""
         if await self._factors.state(operator.id):
-            raise StateError("您已设置动态口令。换手机请联系安全管理员重置。")
+            raise StateError(Sentence("您已设置动态口令。换手机请联系安全管理员重置。"))
         await self._lockout.knock("code", operator.name, remote=visit.remote, device=visit.device)
         async with self._around(operator, "second_factor.enrol", visit):
             await self._ask_password(operator, present)
             codes = await self._factors.confirm(operator.id, code, to=here.id)
             if codes is None:
-                raise InvalidInput("验证码不对，请等手机上显示下一个。", field="code")
+                raise InvalidInput(Sentence("验证码不对，请等手机上显示下一个。"), field="code")
         await self._lockout.welcome(operator.name, remote=visit.remote, device=visit.device)
         return codes
 
@@ -89,7 +90,7 @@ class OwnAccount:
         async with self._around(operator, "second_factor.recovery", visit):
             if not await self._factors.check_phone(operator.id, code):
                 raise InvalidInput(
-                    "验证码不对，或已经用过。请等手机上显示下一个；这里不能用恢复码。",
+                    Sentence("验证码不对，或已经用过。请等手机上显示下一个；这里不能用恢复码。"),
                     field="code",
                 )
             codes = await self._factors.renew_recovery(operator.id)
@@ -105,14 +106,14 @@ class OwnAccount:
         somebody has confirmed who this is: else one stranger would vouch for another.
         """
         if operator.unconfirmed_since is not None or operator.single_sign_on_id is None:
-            raise StateError("没有等待您确认的单点登录账号。")
+            raise StateError(Sentence("没有等待您确认的单点登录账号。"))
         await self._lockout.knock(
             "password", operator.name, remote=visit.remote, device=visit.device
         )
         async with self._around(operator, "operator.prove_identity", visit) as act:
             await self._ask_password(operator, present)
             if not await self._operators.prove_identity(operator.id, identity):
-                raise StateError("单点登录账号刚刚改了，请刷新页面核对。")
+                raise StateError(Sentence("单点登录账号刚刚改了，请刷新页面核对。"))
             act.after["identity"] = identity
         await self._lockout.welcome(operator.name, remote=visit.remote, device=visit.device)
 
@@ -132,7 +133,7 @@ class OwnAccount:
 
     async def _ask_password(self, operator: OperatorAccount, present: str) -> None:
         if not await self._operators.has_password(operator.id, present):
-            raise InvalidInput("现在的密码不对。", field="present")
+            raise InvalidInput(Sentence("现在的密码不对。"), field="present")
 
     def _around(
         self, operator: OperatorAccount, action: str, visit: Visit

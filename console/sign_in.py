@@ -11,6 +11,7 @@ from domain.access import OperatorAccount
 from domain.clock import Clock
 from domain.console_session import Session
 from domain.errors import NotAllowed
+from domain.sentence import Sentence
 from storage.mongo.console_sessions import MongoConsoleSessions
 from storage.mongo.operators import MongoOperators
 
@@ -50,7 +51,7 @@ class SignIn:
         present = await self._operators.find(operator.id)
         if present is None or present.credentials != operator.credentials:
             await self._sessions.close(session.id)
-            raise NotAllowed("登录方式刚刚有变化，请重新登录。")
+            raise NotAllowed(Sentence("登录方式刚刚有变化，请重新登录。"))
         return token, session
 
     async def find(

@@ -13,6 +13,7 @@ from datetime import timedelta
 from connectors.oidc import Journey, OidcProvider
 from console.entry import NOBODY, Visit
 from domain.access import OperatorAccount
+from domain.sentence import Sentence
 from domain.sign_on import SignOnRefused, SignOnUnavailable
 from push.audit import Audit
 from storage.mongo.operators import MongoOperators
@@ -85,6 +86,6 @@ class SingleSignOn:
         if operator is None:
             raise SignOnRefused(
                 "unknown person",
-                "统一身份认证里的这个账号没有对应的工作人员，请联系系统管理员。",
+                Sentence("统一身份认证里的这个账号没有对应的工作人员，请联系系统管理员。"),
             )
         return operator

@@ -21,13 +21,14 @@ from typing import Any, Literal, Protocol
 
 from domain.errors import ServiceError
 from domain.masking import IdentityNumber, Masked, Mobile, mask_openid
+from domain.sentence import Sentence
 
 Outcome = Literal["intended", "done", "refused", "failed"]
 OUTCOMES: dict[Outcome, str] = {
-    "intended": "已开始",
-    "done": "已完成",
-    "refused": "被拒绝",
-    "failed": "失败",
+    "intended": Sentence("已开始"),
+    "done": Sentence("已完成"),
+    "refused": Sentence("被拒绝"),
+    "failed": Sentence("失败"),
 }
 GENESIS = "0" * 64  # what the first entry follows
 FORMAT = 1
@@ -45,7 +46,7 @@ class AuditUnavailable(ServiceError):
 
     code = "audit_unavailable"
     status = 503
-    say = "审计记录暂时无法写入，操作没有进行，请稍后再试。"
+    say = Sentence("审计记录暂时无法写入，操作没有进行，请稍后再试。")
 
 
 class Named(Protocol):
@@ -263,7 +264,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case True:
-            return "是"
+            return Sentence("是")
         case False:
-            return "否"
+            return Sentence("否")
     return str(value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from domain.audit import GENESIS, Anchor, Entry
 from domain.errors import InvalidInput
+from domain.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class Place:
         """Read what `str` gave."""
         seq, _, digest = text.strip().partition(":")
         if not (seq.isascii() and seq.isdigit() and len(seq) < 16 and len(digest) == len(GENESIS)):
-            raise InvalidInput("链尾应写作“序号:哈希”，哈希为 64 位十六进制数。", field="place")
+            raise InvalidInput(
+                Sentence("链尾应写作“序号:哈希”，哈希为 64 位十六进制数。"), field="place"
+            )
         return cls(int(seq), digest.lower())
 
     def __str__(self) -> str:
@@ -72,15 +75,15 @@ def begin(
     start = Place(checkpoint.seq, checkpoint.hash) if checkpoint else Place(0, GENESIS)
     walk = Walk(place=start, expected=(), first=start.seq + 1)
     if checkpoint and not checkpoint.is_genuine(anchor_key):
-        return walk.broken(checkpoint.seq, "检查点的签名不对")
+        return walk.broken(checkpoint.seq, Sentence("检查点的签名不对"))
     if head is None:
         if is_empty and checkpoint is None and noted is None:
             return replace(walk, is_over=True)
-        return walk.broken(walk.first, "签名的链尾不见了")
+        return walk.broken(walk.first, Sentence("签名的链尾不见了"))
     if not head.is_genuine(anchor_key):
-        return walk.broken(head.seq, "链尾的签名不对")
+        return walk.broken(head.seq, Sentence("链尾的签名不对"))
     if noted and noted.seq < walk.first:
-        return walk.broken(noted.seq, "记下的链尾早于现存的第一条，已无法比对")
+        return walk.broken(noted.seq, Sentence("记下的链尾早于现存的第一条，已无法比对"))
     expected = [Place(head.seq, head.hash), *([noted] if noted else [])]
     return replace(walk, expected=tuple(expected))
 
@@ -91,12 +94,16 @@ def follow(walk: Walk, entries: Sequence[Entry], key: bytes) -> Walk:
     for entry in entries:
         place, number = walk.place, walk.place.seq + 1
         if entry.seq != number:
-            return walk.broken(number, f"第 {number} 条不见了")
+            return walk.broken(number, Sentence("第 {number} 条不见了", number=number))
         if not entry.follows(place.hash, key):
-            return walk.broken(number, f"第 {number} 条的内容或次序被改动过")
+            return walk.broken(
+                number, Sentence("第 {number} 条的内容或次序被改动过", number=number)
+            )
         for wanted in walk.expected:
             if wanted.seq == number and wanted.hash != entry.hash:
-                return walk.broken(number, f"第 {number} 条与记下的链尾不一致")
+                return walk.broken(
+                    number, Sentence("第 {number} 条与记下的链尾不一致", number=number)
+                )
         if entry.outcome == "intended":
             intents.add(number)
         intents.discard(entry.intent)
@@ -107,5 +114,7 @@ def follow(walk: Walk, entries: Sequence[Entry], key: bytes) -> Walk:
     last = max((place.seq for place in walk.expected), default=0)
     if walk.place.seq < last:
         lost = walk.place.seq + 1
-        return walk.broken(lost, f"第 {lost} 条到第 {last} 条从末尾被删除")
+        return walk.broken(
+            lost, Sentence("第 {lost} 条到第 {last} 条从末尾被删除", lost=lost, last=last)
+        )
     return replace(walk, is_over=True)

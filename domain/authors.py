@@ -4,6 +4,8 @@ The id decides whether two of them are the same person, so that a changed name l
 what they wrote. Other texts ("digest", "trigger:tax") are the machine's own and name themselves.
 """
 
+from domain.sentence import Sentence
+
 KINDS = frozenset({"operator", "key"})
 
 
@@ -29,4 +31,4 @@ def name_of(author: str) -> str:
     if kind not in KINDS or not rest:
         return author
     name = rest.partition(":")[2] or rest
-    return f"{name}（接口）" if kind == "key" else name
+    return Sentence("{name}（接口）", name=name) if kind == "key" else name

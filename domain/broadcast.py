@@ -8,6 +8,7 @@ from typing import Literal
 from domain.audience import Rule
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, OpenId, RegionCode, TopicId
+from domain.sentence import Sentence
 
 BroadcastState = Literal[
     "draft",
@@ -42,15 +43,15 @@ TRANSITIONS: Mapping[BroadcastState, frozenset[BroadcastState]] = {
 
 
 STATE_WORDS: Mapping[BroadcastState, str] = {  # as people read them
-    "draft": "草稿",
-    "in_review": "待审核",
-    "rejected": "已退回",
-    "scheduled": "待发送",
-    "sending": "发送中",
-    "paused": "已暂停",
-    "finished": "已完成",
-    "cancelled": "已取消",
-    "failed": "失败",
+    "draft": Sentence("草稿"),
+    "in_review": Sentence("待审核"),
+    "rejected": Sentence("已退回"),
+    "scheduled": Sentence("待发送"),
+    "sending": Sentence("发送中"),
+    "paused": Sentence("已暂停"),
+    "finished": Sentence("已完成"),
+    "cancelled": Sentence("已取消"),
+    "failed": Sentence("失败"),
 }
 
 ORDERED = (  # what an order says, and an edit replaces; the rest is what became of it
@@ -63,7 +64,13 @@ EDITABLE: tuple[BroadcastState, ...] = ("draft", "in_review", "rejected")  # bef
 def check_transition(now: BroadcastState, then: BroadcastState) -> None:
     """Raise `StateError` unless a broadcast may go from one state to the other."""
     if then not in TRANSITIONS[now]:
-        raise StateError(f"群发任务{STATE_WORDS[now]}，不能变为{STATE_WORDS[then]}。")
+        raise StateError(
+            Sentence(
+                "群发任务{state}，不能变为{to}。",
+                state=STATE_WORDS[now],
+                to=STATE_WORDS[then],
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

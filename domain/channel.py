@@ -13,15 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from domain.sentence import Sentence
+
 ChannelName = Literal["template", "subscription", "custom", "mass"]
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 ConsentKind = Literal["long_term", "one_time"]
 TEMPLATE_ONLY: tuple[ChannelName, ...] = ("template",)
 TITLES: Mapping[ChannelName, str] = {
-    "template": "模板消息",
-    "subscription": "订阅通知",
-    "custom": "客服消息",
-    "mass": "群发",
+    "template": Sentence("模板消息"),
+    "subscription": Sentence("订阅通知"),
+    "custom": Sentence("客服消息"),
+    "mass": Sentence("群发"),
 }
 
 

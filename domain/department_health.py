@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from domain.sentence import Sentence
+
 Lane = Literal["query", "feed"]
 Trouble = Literal["timeout", "refused", "broken", "left_alone"]
 BreakerState = Literal["closed", "open", "probing"]
 # seconds: up to the three that a citizen's question may take, and the eight of a feed
 BOUNDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 TROUBLES: dict[Trouble, str] = {
-    "timeout": "没有按时回答，或连接失败",
-    "refused": "拒绝回答",
-    "broken": "回答与约定的格式不符",
-    "left_alone": "连续失败后暂停访问（熔断）",
+    "timeout": Sentence("没有按时回答，或连接失败"),
+    "refused": Sentence("拒绝回答"),
+    "broken": Sentence("回答与约定的格式不符"),
+    "left_alone": Sentence("连续失败后暂停访问（熔断）"),
 }
 
 

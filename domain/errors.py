@@ -16,13 +16,15 @@ ServiceError
 
 from datetime import timedelta
 
+from domain.sentence import Sentence
+
 
 class ServiceError(Exception):
     """Anything this service raises on purpose."""
 
     code = "error"
     status = 500
-    say = "服务出了点问题，请稍后再试，或拨打 12345。"
+    say: str = Sentence("服务出了点问题，请稍后再试，或拨打 12345。")
 
 
 class CitizenError(ServiceError):
@@ -81,7 +83,11 @@ class DepartmentError(ServiceError):
     def __init__(self, department: str, detail: str, *, hotline: str = "12345") -> None:
         super().__init__(f"{department}: {detail}")  # for the log
         self.department = department
-        self.say = f"{department}系统暂时无法查询，请稍后再试，或拨打 {hotline}。"
+        self.say = Sentence(
+            "{department}系统暂时无法查询，请稍后再试，或拨打 {hotline}。",
+            department=department,
+            hotline=hotline,
+        )
 
 
 class DepartmentTimeout(DepartmentError):
@@ -130,7 +136,7 @@ class TooSlow(ServiceError):
 
     code = "too_slow"
     status = 503
-    say = "发送对象的条件太复杂，统计超时。请减少条件或缩小范围，或稍后再试。"
+    say: str = Sentence("发送对象的条件太复杂，统计超时。请减少条件或缩小范围，或稍后再试。")
 
 
 class ConfigError(ServiceError):

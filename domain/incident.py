@@ -10,18 +10,19 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from domain.ids import AccountId
+from domain.sentence import Sentence
 
 IncidentKind = Literal[
     "broadcast.failed", "broadcast.paused", "department.down", "quota.high", "batches.dead",
     "feed.silent",
 ]  # fmt: skip
 KINDS: dict[IncidentKind, str] = {
-    "broadcast.failed": "群发任务失败",
-    "broadcast.paused": "群发任务自动暂停",
-    "department.down": "委办局接口不通",
-    "quota.high": "今日发送配额将用完",
-    "batches.dead": "有批次多次失败被搁置",
-    "feed.silent": "委办局消息源没有更新",
+    "broadcast.failed": Sentence("群发任务失败"),
+    "broadcast.paused": Sentence("群发任务自动暂停"),
+    "department.down": Sentence("委办局接口不通"),
+    "quota.high": Sentence("今日发送配额将用完"),
+    "batches.dead": Sentence("有批次多次失败被搁置"),
+    "feed.silent": Sentence("委办局消息源没有更新"),
 }
 GONE_AFTER = timedelta(minutes=2)  # not seen for so long, it is over: a flicker is no end
 

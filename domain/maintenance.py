@@ -10,6 +10,7 @@ from typing import Literal
 from domain.clock import in_beijing
 from domain.errors import DepartmentError, InvalidInput
 from domain.ids import AccountId
+from domain.sentence import Sentence
 
 LONGEST = 200  # characters of the sentence
 LONGEST_TIME = timedelta(days=14)  # longer than that is no maintenance
@@ -51,12 +52,15 @@ class UnderMaintenance(DepartmentError):
 def check_notice(*, starts_at: datetime, ends_at: datetime, sentence: str, now: datetime) -> None:
     """Refuse a notice that nobody would understand; `InvalidInput` names the field."""
     if not sentence.strip():
-        raise InvalidInput("请写一句市民看得懂的话。", field="sentence")
+        raise InvalidInput(Sentence("请写一句市民看得懂的话。"), field="sentence")
     if len(sentence) > LONGEST:
-        raise InvalidInput(f"最多 {LONGEST} 个字，现有 {len(sentence)} 个。", field="sentence")
+        raise InvalidInput(
+            Sentence("最多 {longest} 个字，现有 {size} 个。", longest=LONGEST, size=len(sentence)),
+            field="sentence",
+        )
     if ends_at <= starts_at:
-        raise InvalidInput("结束时间要晚于开始时间。", field="ends_at")
+        raise InvalidInput(Sentence("结束时间要晚于开始时间。"), field="ends_at")
     if ends_at <= now:
-        raise InvalidInput("结束时间已经过去。", field="ends_at")
+        raise InvalidInput(Sentence("结束时间已经过去。"), field="ends_at")
     if ends_at - starts_at > LONGEST_TIME:
-        raise InvalidInput("一次维护最长 14 天。", field="ends_at")
+        raise InvalidInput(Sentence("一次维护最长 14 天。"), field="ends_at")

@@ -14,27 +14,36 @@ from typing import Any, Literal
 
 from domain.errors import StateError
 from domain.ids import AccountId
+from domain.sentence import Sentence, joined
 
 Json = Mapping[str, Any]
 Sign = Literal[" ", "-", "+"]
 # member of a button's JSON → which action types carry it
 MEMBERS = ("key", "url", "appid", "pagepath", "media_id", "article_id")
-TYPES: Mapping[str, str] = {  # action type → what operators call it
-    "click": "点击回复（click）",
-    "view": "打开网页（view）",
-    "miniprogram": "打开小程序（miniprogram）",
-    "scancode_push": "扫码打开（scancode_push）",
-    "scancode_waitmsg": "扫码后回复（scancode_waitmsg）",
-    "pic_sysphoto": "拍照上传（pic_sysphoto）",
-    "pic_photo_or_album": "拍照或相册（pic_photo_or_album）",
-    "pic_weixin": "微信相册（pic_weixin）",
-    "location_select": "选择位置（location_select）",
-    "media_id": "发送素材（media_id）",
-    "view_limited": "打开图文素材（view_limited）",
-    "article_id": "发送已发布文章（article_id）",
-    "article_view_limited": "打开已发布文章（article_view_limited）",
+ACTIONS: Mapping[str, str] = {  # action type → what operators call it
+    "click": Sentence("点击回复"),
+    "view": Sentence("打开网页"),
+    "miniprogram": Sentence("打开小程序"),
+    "scancode_push": Sentence("扫码打开"),
+    "scancode_waitmsg": Sentence("扫码后回复"),
+    "pic_sysphoto": Sentence("拍照上传"),
+    "pic_photo_or_album": Sentence("拍照或相册"),
+    "pic_weixin": Sentence("微信相册"),
+    "location_select": Sentence("选择位置"),
+    "media_id": Sentence("发送素材"),
+    "view_limited": Sentence("打开图文素材"),
+    "article_id": Sentence("发送已发布文章"),
+    "article_view_limited": Sentence("打开已发布文章"),
 }
-PLATFORMS: Mapping[str, str] = {"1": "苹果手机", "2": "安卓手机", "3": "其他设备"}
+TYPES: Mapping[str, str] = {
+    kind: Sentence("{action}（{kind}）", action=action, kind=kind)
+    for kind, action in ACTIONS.items()
+}
+PLATFORMS: Mapping[str, str] = {
+    "1": Sentence("苹果手机"),
+    "2": Sentence("安卓手机"),
+    "3": Sentence("其他设备"),
+}
 VALUE_OF: Mapping[str, str] = {  # action type → the member that says what it leads to
     **dict.fromkeys(TYPES, "key"),
     "view": "url",
@@ -109,9 +118,9 @@ class MatchRule:
     @property
     def told(self) -> str:
         """Say for whom, to people."""
-        parts = [f"标签 {self.tag_id}"] if self.tag_id else []
+        parts: list[str] = [Sentence("标签 {tag_id}", tag_id=self.tag_id)] if self.tag_id else []
         parts += [PLATFORMS.get(self.platform, self.platform)] if self.platform else []
-        return "、".join(parts) or "（未设条件）"
+        return joined(parts) or Sentence("（未设条件）")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +168,16 @@ class Menu:
 
     def lines(self) -> dict[str, list[str]]:
         """Return one line per button, for comparing and for people, under each menu's title."""
-        lines = {"默认菜单": _lines(self.buttons)} if self.buttons else {}
+        lines: dict[str, list[str]] = {}
+        if self.buttons:
+            lines[Sentence("默认菜单")] = _lines(self.buttons)
         for number, each in enumerate(self.conditional, 1):
-            title = f"个性化菜单：{each.rule.told}"
-            title = f"{title}（第 {number} 个）" if title in lines else title
+            title = Sentence("个性化菜单：{told}", told=each.rule.told)
+            title = (
+                Sentence("{title}（第 {number} 个）", title=title, number=number)
+                if title in lines
+                else title
+            )
             lines[title] = _lines(each.buttons)
         return lines
 
@@ -200,10 +215,14 @@ class MenuChanged(StateError):
     code = "menu_changed"
 
     def __init__(self, draft: MenuDraft) -> None:
-        who = draft.edited_by or "另一位同事"
+        who = draft.edited_by or Sentence("另一位同事")
         super().__init__(
-            f"{who} 刚刚保存了新的草稿（第 {draft.revision} 次保存），您的修改没有保存。"
-            "请对照后再决定。"
+            Sentence(
+                "{who} 刚刚保存了新的草稿（第 {revision} 次保存），"
+                "您的修改没有保存。请对照后再决定。",
+                who=who,
+                revision=draft.revision,
+            )
         )
         self.draft = draft
 
@@ -242,12 +261,13 @@ def _compared(before: list[str], after: list[str]) -> list[tuple[Sign, str]]:
 def _lines(buttons: tuple[Button, ...], margin: str = "　") -> list[str]:
     lines = []
     for button in buttons:
-        what = "" if button.below else f"：{_action(button)}"
-        lines += [f"{margin}{button.name}{what}", *_lines(button.below, margin + "　")]
+        what = "" if button.below else Sentence("：{action}", action=_action(button))
+        line = Sentence("{margin}{name}{what}", margin=margin, name=button.name, what=what)
+        lines += [line, *_lines(button.below, margin + "　")]
     return lines
 
 
 def _action(button: Button) -> str:
-    kind = TYPES.get(button.type, button.type or "无动作").partition("（")[0]
-    more = f" {button.appid} {button.pagepath}" if button.type == "miniprogram" else ""
-    return f"{kind} {button.value}{more}".strip()
+    kind = ACTIONS.get(button.type, button.type or Sentence("无动作"))
+    more = f"{button.appid} {button.pagepath}" if button.type == "miniprogram" else ""
+    return joined((part for part in (kind, button.value, more) if part), " ")

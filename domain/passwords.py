@@ -9,6 +9,7 @@ import unicodedata
 from itertools import pairwise
 
 from domain.errors import InvalidInput
+from domain.sentence import Sentence
 
 MIN_CHARACTERS = 10
 MAX_CHARACTERS = 128
@@ -27,18 +28,25 @@ def normalised(password: str) -> str:
 def check_password(password: str, name: str) -> str:
     """Return the password as it is hashed; `InvalidInput` says what to change."""
     if len(password) > MAX_CHARACTERS or len(password.encode("utf-8", "replace")) > MAX_BYTES:
-        raise InvalidInput(f"密码最长 {MAX_CHARACTERS} 位。", field="password")
+        raise InvalidInput(
+            Sentence("密码最长 {max_characters} 位。", max_characters=MAX_CHARACTERS),
+            field="password",
+        )
     if any(unicodedata.category(each) in ("Cc", "Cs") for each in password):
-        raise InvalidInput("密码里有无法输入的控制字符，请换一个。", field="password")
+        raise InvalidInput(Sentence("密码里有无法输入的控制字符，请换一个。"), field="password")
     password = normalised(password)
     if len(password) < MIN_CHARACTERS or len(set(password)) < MIN_DIFFERENT:
         raise InvalidInput(
-            f"密码至少 {MIN_CHARACTERS} 位，且不能只是少数几个字符的重复。", field="password"
+            Sentence(
+                "密码至少 {min_characters} 位，且不能只是少数几个字符的重复。",
+                min_characters=MIN_CHARACTERS,
+            ),
+            field="password",
         )
     if _is_run(password):
-        raise InvalidInput("密码不能是连续的数字或字母，请换一个。", field="password")
+        raise InvalidInput(Sentence("密码不能是连续的数字或字母，请换一个。"), field="password")
     if len(name) > 1 and name.casefold() in password.casefold():
-        raise InvalidInput("密码里不能包含姓名。", field="password")
+        raise InvalidInput(Sentence("密码里不能包含姓名。"), field="password")
     return password
 
 

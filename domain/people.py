@@ -6,13 +6,14 @@ from typing import Literal
 
 from domain.ids import AccountId, OpenId, RegionCode, TopicId
 from domain.masking import IdentityNumber, PersonName, Plate
+from domain.sentence import Sentence
 from domain.topic import Mode, SubjectKind
 
 PlaceLabel = Literal["home", "work", "parents"]
 PLACE_LABELS: dict[PlaceLabel, str] = {
-    "home": "家",
-    "work": "单位",
-    "parents": "父母家",
+    "home": Sentence("家"),
+    "work": Sentence("单位"),
+    "parents": Sentence("父母家"),
 }
 PlateType = str  # two digits, domain.md 1.5: "02" small car, "52" small new-energy car
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from domain.ids import RegionCode
 from domain.ledger import Content
 from domain.masking import PersonName, Plate
+from domain.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +33,22 @@ class Placeholder:
 
 
 REGION = Placeholder(
-    name="区域",
-    means="市民所在的区",
+    name=Sentence("区域"),
+    means=Sentence("市民所在的区"),
     example="南山区",
     otherwise="本市",
     longest="某某某某某某新区",
 )
 NAME = Placeholder(
-    name="姓名",
-    means="实名市民的姓名，已脱敏",
+    name=Sentence("姓名"),
+    means=Sentence("实名市民的姓名，已脱敏"),
     example="王*",
     otherwise="市民朋友",
     longest="市民朋友",
 )
 PLATE = Placeholder(
-    name="车牌",
-    means="绑定的第一辆车，已脱敏",
+    name=Sentence("车牌"),
+    means=Sentence("绑定的第一辆车，已脱敏"),
     example="粤B****5",
     otherwise="您的车",
     longest="粤B*****5",

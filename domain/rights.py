@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from domain.access import EVERYWHERE, ROLES, Grants, Role
 from domain.errors import InvalidInput
 from domain.ids import AccountId
+from domain.sentence import Sentence, joined
 
 Right = Literal[
     "broadcasts.read",
@@ -121,19 +122,27 @@ def check_grants(grants: Grants, accounts: Iterable[AccountId] | None = None) ->
     """
     held = {role for roles in grants.values() for role in roles}
     if not held:
-        raise InvalidInput("至少要有一个角色。", field="role")
+        raise InvalidInput(Sentence("至少要有一个角色。"), field="role")
     if unknown := held.difference(ROLES):
-        names = "、".join(sorted(unknown))
-        raise InvalidInput(f"没有角色 {names}，只能是：{'、'.join(ROLES)}。", field="role")
+        names = joined(sorted(unknown))
+        raise InvalidInput(
+            Sentence("没有角色 {names}，只能是：{roles}。", names=names, roles=joined(ROLES)),
+            field="role",
+        )
     if held & SEPARATE:
         if len(held) > 1:
             raise InvalidInput(
-                "系统管理员、安全管理员、审计员须由不同的人担任，也不能兼任其他角色（三员分立）。",
+                Sentence(
+                    "系统管理员、安全管理员、审计员须由不同的人担任，也不能兼任其他角色（三员分立）。"
+                ),
                 field="role",
             )
         if set(grants) != {EVERYWHERE}:
             raise InvalidInput(
-                "系统管理员、安全管理员、审计员管全部账号，不能只授予某个账号。", field="account"
+                Sentence("系统管理员、安全管理员、审计员管全部账号，不能只授予某个账号。"),
+                field="account",
             )
     if accounts is not None and (foreign := set(grants) - {EVERYWHERE} - set(accounts)):
-        raise InvalidInput(f"没有账号 {'、'.join(sorted(foreign))}。", field="account")
+        raise InvalidInput(
+            Sentence("没有账号 {foreign}。", foreign=joined(sorted(foreign))), field="account"
+        )

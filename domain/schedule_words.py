@@ -11,9 +11,13 @@ from datetime import datetime
 from typing import Literal
 
 from domain.clock import in_beijing
+from domain.sentence import Sentence, joined
 
 Way = Literal["workdays", "weekly", "monthly", "tax", "cron"]
-WEEKDAYS = "日一二三四五六"
+WEEKDAYS = (
+    Sentence("周日"), Sentence("周一"), Sentence("周二"), Sentence("周三"), Sentence("周四"),
+    Sentence("周五"), Sentence("周六"),
+)  # fmt: skip
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _WORKDAYS = re.compile(r"@workdays (\d\d:\d\d)")
 _TAX = re.compile(r"@tax ((?:D-\d{1,2})(?:,D-\d{1,2})*) (\d\d:\d\d)(?: (\S+))?")
@@ -40,7 +44,7 @@ def spelt(spelling: Spelling) -> str:
         return " ".join(spelling.cron.split())
     match = _CLOCK.fullmatch(spelling.clock.strip())
     if match is None:
-        raise ValueError("请填写发送的钟点，例如 09:00")
+        raise ValueError(Sentence("请填写发送的钟点，例如 09:00"))
     hour, minute = int(match[1]), int(match[2])
     clock = f"{hour:02}:{minute:02}"
     match spelling.way:
@@ -48,15 +52,15 @@ def spelt(spelling: Spelling) -> str:
             return f"@workdays {clock}"
         case "weekly":
             if not spelling.weekdays:
-                raise ValueError("请选择星期几发送")
+                raise ValueError(Sentence("请选择星期几发送"))
             return f"{minute} {hour} * * {','.join(map(str, sorted(set(spelling.weekdays))))}"
         case "monthly":
             if not 1 <= spelling.day <= 31:
-                raise ValueError("请填写每月几日，1 到 31")
+                raise ValueError(Sentence("请填写每月几日，1 到 31"))
             return f"{minute} {hour} {spelling.day} * *"
         case "tax":
             if not spelling.days_before:
-                raise ValueError("请选择在期限前几天发送")
+                raise ValueError(Sentence("请选择在期限前几天发送"))
             days = ",".join(f"D-{day}" for day in sorted(set(spelling.days_before), reverse=True))
             return f"@tax {days} {clock}" + (
                 "" if spelling.tax == "monthly" else f" {spelling.tax}"
@@ -84,38 +88,51 @@ def recurring_in_words(text: str, tax_titles: dict[str, str] | None = None) -> s
     spelling = read_spelling(text)
     match spelling.way:
         case "workdays":
-            return f"每个工作日（含调休上班日）{spelling.clock}"
+            return Sentence("每个工作日（含调休上班日）{clock}", clock=spelling.clock)
         case "weekly":
             if len(spelling.weekdays) == len(WEEKDAYS):
-                return f"每天 {spelling.clock}"
-            return (
-                f"每{'、'.join(f'周{WEEKDAYS[day]}' for day in spelling.weekdays)} {spelling.clock}"
+                return Sentence("每天 {clock}", clock=spelling.clock)
+            return Sentence(
+                "每{weekdays} {clock}",
+                weekdays=joined(WEEKDAYS[day] for day in spelling.weekdays),
+                clock=spelling.clock,
             )
         case "monthly":
-            return f"每月 {spelling.day} 日 {spelling.clock}"
+            return Sentence("每月 {day} 日 {clock}", day=spelling.day, clock=spelling.clock)
         case "tax":
             title = (tax_titles or {}).get(spelling.tax, spelling.tax)
-            days = "、".join(
-                f"前 {day} 天" if day else "当天" for day in sorted(spelling.days_before)[::-1]
+            days = joined(
+                Sentence("前 {day} 天", day=day) if day else Sentence("当天")
+                for day in sorted(spelling.days_before)[::-1]
             )
-            return f"“{title}”期限{days} {spelling.clock}"
+            return Sentence(
+                "“{title}”期限{days} {clock}", title=title, days=days, clock=spelling.clock
+            )
         case "cron":
-            return f"按周期 {spelling.cron}"
+            return Sentence("按周期 {cron}", cron=spelling.cron)
 
 
 def moment_in_words(moment: datetime, now: datetime) -> str:
     """Return a moment as people in China read it: 12月1日（周二）09:00; another year is named."""
     local = in_beijing(moment)
-    year = "" if local.year == in_beijing(now).year else f"{local.year}年"
-    day = WEEKDAYS[local.isoweekday() % 7]
-    return f"{year}{local.month}月{local.day}日（周{day}）{local:%H:%M}"
+    year = "" if local.year == in_beijing(now).year else Sentence("{year}年", year=local.year)
+    return Sentence(
+        "{year}{moment.month}月{moment.day}日（{weekday}）{moment:%H:%M}",
+        year=year,
+        moment=local,
+        weekday=WEEKDAYS[local.isoweekday() % 7],
+    )
 
 
 def duration_in_words(minutes: int) -> str:
     """Return a length of time: 90 分钟, 2 小时, 3 天."""
     if minutes % 1440 == 0:
-        return f"{minutes // 1440} 天"
-    return f"{minutes // 60} 小时" if minutes % 60 == 0 else f"{minutes} 分钟"
+        return Sentence("{days} 天", days=minutes // 1440)
+    return (
+        Sentence("{hours} 小时", hours=minutes // 60)
+        if minutes % 60 == 0
+        else Sentence("{minutes} 分钟", minutes=minutes)
+    )
 
 
 def _clock(hour: str, minute: str) -> str:

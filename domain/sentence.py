@@ -11,6 +11,7 @@ Only what the service says itself is a sentence. What people wrote is a plain st
 value in a sentence and is never translated.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -24,21 +25,21 @@ def _as_it_is(value: str) -> str:
 class Sentence(str):
     """A Chinese sentence that knows its pattern and its values; braces are written twice."""
 
-    _pattern: str
-    _values: dict[str, object]
+    pattern: str
+    values: dict[str, object]
 
     def __new__(cls, pattern: str, /, **values: object) -> Self:
         sentence = super().__new__(cls, pattern.format(**values) if values else pattern)
-        sentence._pattern = pattern
-        sentence._values = values
+        sentence.pattern = pattern
+        sentence.values = values
         return sentence
 
     def told(self, say: Say, shown: Say = _as_it_is) -> str:
         """Return the sentence in the words of `say`; `shown` is given what people wrote."""
-        pattern = say(self._pattern)
-        if not self._values:
+        pattern = say(self.pattern)
+        if not self.values:
             return pattern
-        values = {name: _told(value, say, shown) for name, value in self._values.items()}
+        values = {name: _told(value, say, shown) for name, value in self.values.items()}
         return pattern.format(**values)
 
 
@@ -48,16 +49,30 @@ class _Joined(Sentence):
     _parts: tuple[str, ...]
 
     def told(self, say: Say, shown: Say = _as_it_is) -> str:
-        told = (part.told(say, shown) if isinstance(part, Sentence) else shown(part) for part in self._parts)
-        return say(self._pattern).join(told)
+        told = (
+            part.told(say, shown) if isinstance(part, Sentence) else shown(part)
+            for part in self._parts
+        )
+        return say(self.pattern).join(told)
 
 
 def joined(parts: Iterable[str], comma: str = "、") -> Sentence:
     """Return sentences or names in a row; the comma is translated as well."""
     kept = tuple(parts)
     row = _Joined(comma.join(kept))
-    row._pattern, row._parts = comma, kept
+    row.pattern, row._parts = comma, kept
     return row
+
+
+def recalled(text: str, patterns: Iterable[str]) -> str:
+    """Return the sentence that a database gave back as a string; other texts as they are."""
+    for pattern in patterns:
+        parts = re.split(r"\{(\w+)\}", pattern)
+        parts[::2] = map(re.escape, parts[::2])
+        parts[1::2] = (f"(?P<{name}>.+)" for name in parts[1::2])
+        if found := re.fullmatch("".join(parts), text, re.DOTALL):
+            return Sentence(pattern, **found.groupdict())
+    return text
 
 
 def _told(value: object, say: Say, shown: Say) -> object:

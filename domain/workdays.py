@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from domain.errors import ServiceError
+from domain.sentence import Sentence
 
 ONE_DAY = timedelta(days=1)
 
@@ -21,7 +22,7 @@ class CalendarMissing(ServiceError):
     """The list of rest days of a year is not there yet."""
 
     code = "calendar_missing"
-    say = "放假安排尚未公布，暂时无法推算这个日期。"
+    say = Sentence("放假安排尚未公布，暂时无法推算这个日期。")
 
     def __init__(self, year: int) -> None:
         super().__init__(

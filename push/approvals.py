@@ -16,6 +16,7 @@ from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed, StateError
 from domain.ids import AccountId, BroadcastId, new_id
 from domain.review import Review, ReviewKind, Revision, Standing, standing
+from domain.sentence import Sentence
 from push.broadcasts import Broadcasts, order_of
 from push.finding import find_for
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -61,7 +62,7 @@ class Approvals:
         broadcast = await self._read(broadcast_id, account, by=by, revision=revision)
         reason = _said(reason, "reason")
         if not reason:
-            raise InvalidInput("请写明退回的原因。", field="reason")
+            raise InvalidInput(Sentence("请写明退回的原因。"), field="reason")
         moved = await self._broadcasts.reject(broadcast_id, by=by, reason=reason, revision=revision)
         await self._record(broadcast, "rejection", by, reason)
         return moved
@@ -73,7 +74,7 @@ class Approvals:
         broadcast = await find_for(self._store, broadcast_id, account)
         text = _said(text, "text")
         if not text:
-            raise InvalidInput("请写下意见再提交。", field="text")
+            raise InvalidInput(Sentence("请写下意见再提交。"), field="text")
         return await self._record(broadcast, "comment", by, text)
 
     async def publish(
@@ -90,7 +91,7 @@ class Approvals:
         _check_revision(broadcast, revision)
         approval = (await self.standing(broadcast)).approval
         if approval is None:
-            raise StateError("这一版还没有通过审核，不能发布；请先由另一人审核。")
+            raise StateError(Sentence("这一版还没有通过审核，不能发布；请先由另一人审核。"))
         moved = await self._broadcasts.approve(broadcast_id, by=approval.by, revision=revision)
         await self._record(broadcast, "publication", by, "")
         return moved
@@ -132,7 +133,7 @@ class Approvals:
         broadcast = await find_for(self._store, broadcast_id, account)
         _check_state(broadcast)
         if why_not(broadcast, by):
-            raise NotAllowed("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。")
+            raise NotAllowed(Sentence("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。"))
         _check_revision(broadcast, revision)
         return broadcast
 
@@ -175,14 +176,17 @@ def why_not(broadcast: Broadcast, by: str) -> Literal["author", "editor"] | None
 
 def _check_state(broadcast: Broadcast) -> None:
     if broadcast.state != "in_review":
-        raise StateError("群发任务不在审核中，不能审核或发布；它可能刚被别人处理过。")
+        raise StateError(Sentence("群发任务不在审核中，不能审核或发布；它可能刚被别人处理过。"))
 
 
 def _check_revision(broadcast: Broadcast, revision: int) -> None:
     if broadcast.revision != revision:
         raise StateError(
-            f"群发任务已被修改为第 {broadcast.revision} 版，您看到的是第 {revision} 版，"
-            "请重新阅读后再决定。"
+            Sentence(
+                "群发任务已被修改为第 {revision} 版，您看到的是第 {seen} 版，请重新阅读后再决定。",
+                revision=broadcast.revision,
+                seen=revision,
+            )
         )
 
 
@@ -190,5 +194,8 @@ def _said(text: str, field: str) -> str:
     """Return a text as it is kept, or refuse one that is too long."""
     text = text.strip()
     if len(text) > LONGEST:
-        raise InvalidInput(f"最多 {LONGEST} 个字，现有 {len(text)} 个字。", field=field)
+        raise InvalidInput(
+            Sentence("最多 {longest} 个字，现有 {size} 个字。", longest=LONGEST, size=len(text)),
+            field=field,
+        )
     return text

@@ -10,11 +10,13 @@ from domain.audit import OUTCOMES, Entry
 from domain.audit_check import Place, Walk
 from domain.clock import in_beijing
 from domain.errors import InvalidInput
+from domain.sentence import Sentence
 from domain.spreadsheet import harmless
 
 COLUMNS = (
-    "序号", "时间", "操作人", "姓名", "来源地址", "操作", "对象", "账号", "操作前", "操作后",
-    "结果", "哈希",
+    Sentence("序号"), Sentence("时间"), Sentence("操作人"), Sentence("姓名"), Sentence("来源地址"),
+    Sentence("操作"), Sentence("对象"), Sentence("账号"), Sentence("操作前"), Sentence("操作后"),
+    Sentence("结果"), Sentence("哈希"),
 )  # fmt: skip
 
 
@@ -48,11 +50,11 @@ def walk_of(ticket: str, key: bytes) -> Walk:
     """Read what `ticket` gave; `InvalidInput` for anything else."""
     text, _, signature = ticket.partition(".")
     if not hmac.compare_digest(signature.encode(), _signature(text, key).encode()):
-        raise InvalidInput("核验已经中断，请重新开始。")
+        raise InvalidInput(Sentence("核验已经中断，请重新开始。"))
     try:
         content = json.loads(base64.urlsafe_b64decode(text))
     except (binascii.Error, ValueError) as error:  # signed by an earlier version
-        raise InvalidInput("核验已经中断，请重新开始。") from error
+        raise InvalidInput(Sentence("核验已经中断，请重新开始。")) from error
     return Walk(
         **{
             **content,

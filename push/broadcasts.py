@@ -26,6 +26,7 @@ from domain.clock import Clock
 from domain.errors import NotAllowed, StateError
 from domain.ids import AccountId, BroadcastId, new_id
 from domain.ledger import Content, Totals
+from domain.sentence import Sentence
 from push.finding import find_for
 from push.orders import BroadcastOrder, Fault, OrderRefused, check_broadcast
 from push.plans import Times, begin_at, resume_at
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 BEFORE_START: tuple[BroadcastState, ...] = ("draft", "in_review", "scheduled")
 PAUSED: tuple[BroadcastState, ...] = ("paused",)
-_VERBS = {"pause": "暂停", "resume": "继续", "cancel": "取消"}
+_VERBS = {"pause": Sentence("暂停"), "resume": Sentence("继续"), "cancel": Sentence("取消")}
 RUNNING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
 
 
@@ -176,11 +177,14 @@ class Broadcasts:
         broadcast = await self._get(broadcast_id)
         check_transition(broadcast.state, "scheduled")
         if any(is_same_person(by, each) for each in (broadcast.author, *broadcast.edited_by)):
-            raise NotAllowed("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。")
+            raise NotAllowed(Sentence("拟稿人和修改人不能审核自己的群发任务，请由另一人审核。"))
         if broadcast.revision != revision:
             raise StateError(
-                f"群发任务已被修改为第 {broadcast.revision} 版，对第 {revision} 版的审核无效，"
-                "请重新审核。"
+                Sentence(
+                    "群发任务已被修改为第 {revision} 版，对第 {seen} 版的审核无效，请重新审核。",
+                    revision=broadcast.revision,
+                    seen=revision,
+                )
             )
         now = self._clock.now()
         content = self._compose_again(broadcast, now)
@@ -282,9 +286,20 @@ class Broadcasts:
             if broadcast.state == to or (verb == "resume" and broadcast.state != "paused"):
                 if broadcast.state == to:
                     return broadcast
-                raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，没有暂停，不能继续。")
+                raise StateError(
+                    Sentence(
+                        "群发任务{state}，没有暂停，不能继续。",
+                        state=STATE_WORDS[broadcast.state],
+                    )
+                )
             if to not in TRANSITIONS[broadcast.state]:
-                raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，不能{_VERBS[verb]}。")
+                raise StateError(
+                    Sentence(
+                        "群发任务{state}，不能{verb}。",
+                        state=STATE_WORDS[broadcast.state],
+                        verb=_VERBS[verb],
+                    )
+                )
             now = self._clock.now()
             changes: dict[str, Any] = {"reason": reason, "by_itself": False}
             if to == "cancelled":
@@ -302,7 +317,7 @@ class Broadcasts:
                 await self._tell_ring(moved, verb, now)
                 return moved
             broadcast = await self._get(broadcast.id)
-        raise StateError("群发任务的状态正在变化，请稍后再试。")
+        raise StateError(Sentence("群发任务的状态正在变化，请稍后再试。"))
 
     async def _tell_ring(
         self, broadcast: Broadcast, verb: Literal["pause", "resume", "cancel"], now: datetime
@@ -365,7 +380,7 @@ class Broadcasts:
         if first is None:
             return None
         if first.digest != digest:
-            raise KeyReused("这个 idempotency_key 已用于另一个内容不同的群发任务。")
+            raise KeyReused(Sentence("这个 idempotency_key 已用于另一个内容不同的群发任务。"))
         return Accepted(id=first.id, state=first.state)
 
     async def _get(self, broadcast_id: BroadcastId, account: AccountId | None = None) -> Broadcast:
@@ -380,7 +395,7 @@ class Broadcasts:
     def _account(self, account_id: AccountId) -> AccountSettings:
         account = self._accounts.get(account_id)
         if account is None:
-            message = f"没有账号 {account_id}"
+            message = Sentence("没有账号 {account_id}", account_id=account_id)
             raise OrderRefused((Fault(field="account", code="unknown_account", message=message),))
         return account
 
@@ -392,7 +407,10 @@ class Broadcasts:
     def _moved(moved: Broadcast | None, before: Broadcast) -> Broadcast:
         if moved is None:
             raise StateError(
-                f"群发任务的状态已经变化，不再是{STATE_WORDS[before.state]}；请刷新页面查看。"
+                Sentence(
+                    "群发任务的状态已经变化，不再是{state}；请刷新页面查看。",
+                    state=STATE_WORDS[before.state],
+                )
             )
         return moved
 

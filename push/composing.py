@@ -13,6 +13,7 @@ from config.settings import AccountSettings
 from domain.channel import TEMPLATE_ONLY, ChannelName, SubscriptionNotice
 from domain.ledger import Content
 from domain.personal import placeholders_in, widest
+from domain.sentence import Sentence, joined
 from push.field_types import as_written, problem_with
 from templates.push_texts import MissingData, push_text
 
@@ -88,11 +89,16 @@ def _unknown(template: str, channels: tuple[ChannelName, ...], account: AccountS
     names = {*account.templates}
     if "subscription" in channels:
         names |= {*account.subscription_templates}
-    known = "、".join(sorted(names)) or "无"
+    known = joined(sorted(names)) or Sentence("无")
     return Fault(
         field="template",
         code="unknown_template",
-        message=f"账号 {account.id} 没有模板 {template}，已有：{known}",
+        message=Sentence(
+            "账号 {id} 没有模板 {template}，已有：{known}",
+            id=account.id,
+            template=template,
+            known=known,
+        ),
     )
 
 
@@ -109,7 +115,12 @@ def _fill(
                 Fault(
                     field=f"data.{name}",
                     code="missing_field",
-                    message=f"模板 {template} 需要 data.{name}（{key}），请求中没有",
+                    message=Sentence(
+                        "模板 {template} 需要 data.{name}（{key}），请求中没有",
+                        template=template,
+                        name=name,
+                        key=key,
+                    ),
                 )
             )
             continue
@@ -120,7 +131,9 @@ def _fill(
                 Fault(
                     field=f"data.{name}",
                     code="invalid_field",
-                    message=f"data.{name}（{key}）{problem}",
+                    message=Sentence(
+                        "data.{name}（{key}）{problem}", name=name, key=key, problem=problem
+                    ),
                 )
             )
         fields[key] = value
@@ -135,11 +148,19 @@ def _write(
     try:
         text = push_text(template, title.strip(), readable, url)
     except MissingData as error:
-        message = f"客服消息或群发的文字（templates/push/{template}.txt）缺少数据：{error}"
+        message = Sentence(
+            "客服消息或群发的文字（templates/push/{template}.txt）缺少数据：{error}",
+            template=template,
+            error=error,
+        )
         return "", [Fault(field="data", code="missing_field", message=message)]
     size = len(widest(text).encode())
     if size > LONGEST_TEXT:
-        message = f"客服消息或群发的文字最多 {LONGEST_TEXT} 字节，现有 {size} 字节"
+        message = Sentence(
+            "客服消息或群发的文字最多 {longest_text} 字节，现有 {size} 字节",
+            longest_text=LONGEST_TEXT,
+            size=size,
+        )
         return "", [Fault(field="data", code="text_too_long", message=message)]
     return text, []
 
@@ -150,7 +171,7 @@ def _check_one_text(text: str) -> list[Fault]:
         Fault(
             field="data",
             code="personal_mass",
-            message=f"群发只有一份文字，不能含个人内容 {{{name}}}",
+            message=Sentence("群发只有一份文字，不能含个人内容 {{{name}}}", name=name),
         )
         for name in sorted(placeholders_in(text))
     ]
@@ -166,5 +187,7 @@ def _check_url(url: str | None) -> list[Fault]:
         good = False
     if good and len(url) <= LONGEST_URL and not any(letter.isspace() for letter in url):
         return []
-    message = f"url 应为 http 或 https 地址，不超过 {LONGEST_URL} 个字符"
+    message = Sentence(
+        "url 应为 http 或 https 地址，不超过 {longest_url} 个字符", longest_url=LONGEST_URL
+    )
     return [Fault(field="url", code="invalid_url", message=message)]

@@ -13,6 +13,7 @@ from domain.clock import Clock
 from domain.dead import DeadBatch
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId
+from domain.sentence import Sentence
 from push.broadcasts import Broadcasts
 from push.finding import find_for
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -80,7 +81,12 @@ class DeadBatches:
         """
         broadcast = await find_for(self._store, broadcast_id, account)
         if broadcast.state in OVER:
-            raise StateError(f"群发任务{STATE_WORDS[broadcast.state]}，已经结束，不能重放。")
+            raise StateError(
+                Sentence(
+                    "群发任务{state}，已经结束，不能重放。",
+                    state=STATE_WORDS[broadcast.state],
+                )
+            )
         number = await self._ledger.revive(broadcast_id, self._clock.now(), batch=batch)
         state = broadcast.state
         if state == "paused" and broadcast.reason.startswith(REASON):

@@ -16,6 +16,7 @@ from domain.broadcast import ORDERED, Audience, Broadcast
 from domain.clock import in_beijing
 from domain.masking import mask_openid
 from domain.schedule_words import recurring_in_words
+from domain.sentence import Sentence, joined
 
 Mark = Literal["same", "gone", "new"]
 LETTER_BY_LETTER = 500  # letters; longer texts are compared by lines, as many at most
@@ -102,6 +103,8 @@ def _exact(broadcast: Broadcast, name: str) -> object:
 
 def pieces(before: str, after: str) -> list[Piece]:
     """Return one text that shows both."""
+    if isinstance(before, Sentence) or isinstance(after, Sentence):
+        return [Piece("gone", before), Piece("new", after)]
     if max(len(before), len(after)) > LETTER_BY_LETTER:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
         if max(len(old), len(new)) > LETTER_BY_LETTER:
@@ -143,24 +146,26 @@ def audience_words(audience: Audience, catalogue: Catalogue) -> Mapping[str, str
     """Return who is meant, one entry for each kind of condition; openids masked and counted."""
     words: dict[str, str] = {}
     if audience.all:
-        words["all"] = "全部关注者"
+        words["all"] = Sentence("全部关注者")
     if audience.topics:
         titles = (
             known.title if (known := catalogue.topics.get(topic)) else topic
             for topic in audience.topics
         )
-        words["topics"] = "、".join(titles)
+        words["topics"] = joined(titles)
     if audience.regions:
         names = (
-            f"{region.name}（{code}）" if (region := catalogue.regions.get(code)) else code
+            Sentence("{name}（{code}）", name=region.name, code=code)
+            if (region := catalogue.regions.get(code))
+            else code
             for code in audience.regions
         )
-        words["regions"] = "、".join(names)
+        words["regions"] = joined(names)
     if audience.tags:
-        words["tags"] = "、".join(audience.tags)
+        words["tags"] = joined(audience.tags)
     if audience.openids:
-        shown = "、".join(map(mask_openid, audience.openids[:SHOWN_PEOPLE]))
-        words["openids"] = f"{len(audience.openids)} 人：{shown}"
+        shown = joined(map(mask_openid, audience.openids[:SHOWN_PEOPLE]))
+        words["openids"] = Sentence("{size} 人：{shown}", size=len(audience.openids), shown=shown)
     if audience.rule is not None:
         words["rule"] = _written(plain(audience.rule))
     return words
@@ -200,11 +205,21 @@ def _recurrence(broadcast: Broadcast) -> str:
 
 WORDS: Mapping[str, Callable[[Broadcast], str]] = {
     "cron": _recurrence,
-    "at": lambda broadcast: _moment(broadcast.at) or ("" if broadcast.cron else "发布后立即"),
+    "at": lambda broadcast: (
+        _moment(broadcast.at) or ("" if broadcast.cron else Sentence("发布后立即"))
+    ),
     "expires_at": lambda broadcast: _moment(broadcast.expires_at),
-    "priority": lambda broadcast: "紧急" if broadcast.priority == "urgent" else "普通",
-    "ignore_quiet_hours": lambda broadcast: "是" if broadcast.ignore_quiet_hours else "否",
+    "priority": lambda broadcast: (
+        Sentence("紧急") if broadcast.priority == "urgent" else Sentence("普通")
+    ),
+    "ignore_quiet_hours": lambda broadcast: (
+        Sentence("是") if broadcast.ignore_quiet_hours else Sentence("否")
+    ),
     "window": _window,
-    "late_by": lambda broadcast: f"{int(broadcast.late_by.total_seconds() // 60)} 分钟",
-    "channel": lambda broadcast: "群发接口" if broadcast.channel == "mass" else "按主题设置",
+    "late_by": lambda broadcast: Sentence(
+        "{minutes} 分钟", minutes=int(broadcast.late_by.total_seconds() // 60)
+    ),
+    "channel": lambda broadcast: (
+        Sentence("群发接口") if broadcast.channel == "mass" else Sentence("按主题设置")
+    ),
 }

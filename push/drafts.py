@@ -21,6 +21,7 @@ from domain.broadcast import EDITABLE, ORDERED, STATE_WORDS, Broadcast, Broadcas
 from domain.clock import Clock
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, new_id
+from domain.sentence import Sentence
 from push.broadcasts import Broadcasts, order_of
 from push.editing import TRIES, Editing, check_revision, check_unseen
 from push.finding import find_for
@@ -32,9 +33,11 @@ from storage.mongo.revisions import MongoRevisions
 
 log = logging.getLogger(__name__)
 
-NAMELESS = "未命名草稿"
+NAMELESS = Sentence("未命名草稿")
 DISCARDABLE: tuple[BroadcastState, ...] = ("draft", "rejected")
-_NOT_YOURS = "只能放弃草稿和退回的任务；这个任务刚被提交或处理过，请由有发布权限的人取消。"
+_NOT_YOURS = Sentence(
+    "只能放弃草稿和退回的任务；这个任务刚被提交或处理过，请由有发布权限的人取消。"
+)
 
 
 class Drafts:
@@ -131,7 +134,7 @@ class Drafts:
             DISCARDABLE,
             "cancelled",
             revision=revision,
-            reason=f"{name_of(author)}：放弃",
+            reason=Sentence("{who}：放弃", who=name_of(author)),
             finished_at=self._clock.now(),
         )
         if moved is None:
@@ -198,7 +201,7 @@ class Drafts:
                     },
                 )
                 return edited
-        raise StateError("草稿正被别人修改，请重新读取后再改。")
+        raise StateError(Sentence("草稿正被别人修改，请重新读取后再改。"))
 
 
 def _said(order: BroadcastOrder) -> dict[str, Any]:
@@ -209,6 +212,8 @@ def _said(order: BroadcastOrder) -> dict[str, Any]:
 def _check_editable(broadcast: Broadcast) -> None:
     if broadcast.kind != "broadcast" or broadcast.state not in EDITABLE:
         raise StateError(
-            f"群发任务{STATE_WORDS[broadcast.state]}，内容不能再修改；"
-            "需要改动时请取消它，再提交新的任务。"
+            Sentence(
+                "群发任务{state}，内容不能再修改；需要改动时请取消它，再提交新的任务。",
+                state=STATE_WORDS[broadcast.state],
+            )
         )

@@ -18,6 +18,7 @@ from domain.broadcast import EDITABLE, ORDERED, STATE_WORDS, Broadcast
 from domain.clock import Clock
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId
+from domain.sentence import Sentence
 from push.broadcasts import order_of
 from push.finding import find_for
 from push.orders import BroadcastOrder, check_broadcast
@@ -74,8 +75,10 @@ class Editing:
             broadcast = await find_for(self._store, broadcast_id, order.account)
             if broadcast.kind != "broadcast" or broadcast.state not in EDITABLE:
                 raise StateError(
-                    f"群发任务{STATE_WORDS[broadcast.state]}，内容不能再修改；"
-                    "需要改动时请取消它，再提交新的任务。"
+                    Sentence(
+                        "群发任务{state}，内容不能再修改；需要改动时请取消它，再提交新的任务。",
+                        state=STATE_WORDS[broadcast.state],
+                    )
                 )
             check_broadcast(
                 order, self._accounts[order.account], self._catalogue, self._clock.now()
@@ -96,15 +99,19 @@ class Editing:
                     },
                 )
                 return edited
-        raise StateError("群发任务正被别人修改，请重新读取后再改。")
+        raise StateError(Sentence("群发任务正被别人修改，请重新读取后再改。"))
 
 
 def check_revision(broadcast: Broadcast, revision: int | None) -> None:
     """Refuse to write over what was edited since it was read."""
     if revision is not None and broadcast.revision != revision:
         raise Overtaken(
-            f"群发任务已被修改为第 {broadcast.revision} 版，您看到的是第 {revision} 版；"
-            "请打开最新版，再做修改。",
+            Sentence(
+                "群发任务已被修改为第 {revision} 版，您看到的是第 {seen} 版；请打开最新"
+                "版，再做修改。",
+                revision=broadcast.revision,
+                seen=revision,
+            ),
             broadcast.id,
         )
 
@@ -114,8 +121,12 @@ def check_unseen(broadcast: Broadcast, author: str) -> None:
     others = [each for each in broadcast.edited_by if not is_same_person(each, author)]
     if others:
         raise Overtaken(
-            f"{name_of(others[-1])} 已经把这个任务改到第 {broadcast.revision} 版，"
-            "您的内容没有保存，还留在下面；请打开最新版，把要改的地方写进去。",
+            Sentence(
+                "{who} 已经把这个任务改到第 {revision} 版，您的内容没有保存，还留在下面；"
+                "请打开最新版，把要改的地方写进去。",
+                who=name_of(others[-1]),
+                revision=broadcast.revision,
+            ),
             broadcast.id,
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.clock import in_beijing
+from domain.sentence import Sentence
 
 _TYPED_KEY = re.compile(r"([a-z_]+?)\d*")
 _CLOCK = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"
@@ -30,17 +31,21 @@ _LONGEST_UNTYPED = 200
 def problem_with(key: str, value: str) -> str | None:
     """Return what is wrong with a value for the WeChat key, or None if it fits."""
     if not value.strip():
-        return "不能为空"
+        return Sentence("不能为空")
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in value):
-        return "不能含换行或控制字符"
+        return Sentence("不能含换行或控制字符")
     if _EMOJI.search(value):
-        return "不能含表情符号"
+        return Sentence("不能含表情符号")
     match = _TYPED_KEY.fullmatch(key)
     check = _CHECKS.get(match[1]) if match else None
     if check is not None:
         return check(value)
     if len(value) > _LONGEST_UNTYPED:
-        return f"最多 {_LONGEST_UNTYPED} 个字，现有 {len(value)} 个"
+        return Sentence(
+            "最多 {longest_untyped} 个字，现有 {size} 个",
+            longest_untyped=_LONGEST_UNTYPED,
+            size=len(value),
+        )
     return None
 
 
@@ -66,7 +71,9 @@ def _fits(pattern: str, say: str, longest: int = 0) -> Callable[[str], str | Non
 
     def check(value: str) -> str | None:
         if longest and len(value) > longest:
-            return f"最多 {longest} 个字符，现有 {len(value)} 个"
+            return Sentence(
+                "最多 {longest} 个字符，现有 {size} 个", longest=longest, size=len(value)
+            )
         return None if compiled.fullmatch(value) else say
 
     return check
@@ -75,36 +82,40 @@ def _fits(pattern: str, say: str, longest: int = 0) -> Callable[[str], str | Non
 def _name(value: str) -> str | None:
     longest = 10 if re.search(f"[{_HAN}]", value) else 20
     if len(value) > longest:
-        return f"姓名含汉字时最多 10 个字，否则最多 20 个字母或符号，现有 {len(value)} 个"
-    return "姓名不能含数字" if re.search(r"\d", value) else None
+        return Sentence(
+            "姓名含汉字时最多 10 个字，否则最多 20 个字母或符号，现有 {size} 个", size=len(value)
+        )
+    return Sentence("姓名不能含数字") if re.search(r"\d", value) else None
 
 
 _CHECKS: dict[str, Callable[[str], str | None]] = {
     "thing": _fits(r".+", "", 20),
-    "number": _fits(r"\d+(\.\d+)?", "只能是数字，可带小数点，例如 12.5", 32),
-    "letter": _fits(r"[A-Za-z]+", "只能是字母", 32),
-    "symbol": _fits(r"[^\w\s]+", "只能是符号", 5),
-    "character_string": _fits(r"[\x20-\x7e]+", "只能是数字、字母和符号，不能有汉字", 32),
+    "number": _fits(r"\d+(\.\d+)?", Sentence("只能是数字，可带小数点，例如 12.5"), 32),
+    "letter": _fits(r"[A-Za-z]+", Sentence("只能是字母"), 32),
+    "symbol": _fits(r"[^\w\s]+", Sentence("只能是符号"), 5),
+    "character_string": _fits(r"[\x20-\x7e]+", Sentence("只能是数字、字母和符号，不能有汉字"), 32),
     "time": _fits(
         rf"{_TIME}(\s*~\s*{_TIME})?",
-        "应为 24 小时制时间，例如 15:01 或 2026年12月1日 15:01，时间段用 ~ 连接",
+        Sentence("应为 24 小时制时间，例如 15:01 或 2026年12月1日 15:01，时间段用 ~ 连接"),
     ),
     "date": _fits(
         rf"{_DAY_TIME}(\s*~\s*({_DAY_TIME}|{_CLOCK}))?",
-        "应为日期，例如 2026年12月1日 或 2026-12-01，可带时间，日期段用 ~ 连接",
+        Sentence("应为日期，例如 2026年12月1日 或 2026-12-01，可带时间，日期段用 ~ 连接"),
     ),
     "amount": _fits(
         r"[+-]?[¥￥$€£]?[+-]?(?=(\d\.?){1,10}元?$)\d+(\.\d+)?元?",
-        "应为金额：一个货币符号加最多 10 位数字，可带小数，可以“元”结尾，例如 ¥100.00 或 100元",
+        Sentence(
+            "应为金额：一个货币符号加最多 10 位数字，可带小数，可以“元”结尾，例如 ¥100.00 或 100元"
+        ),
     ),
-    "phone_number": _fits(r"[\d+\-() #*]+", "只能是数字和符号，例如 0755-12345678", 17),
+    "phone_number": _fits(r"[\d+\-() #*]+", Sentence("只能是数字和符号，例如 0755-12345678"), 17),
     "car_number": _fits(
         rf"[{_HAN}A-Za-z][A-Za-z0-9*·]{{3,6}}[{_HAN}A-Za-z0-9]",
-        "应为车牌号，首尾可为汉字，例如 粤B12345",
+        Sentence("应为车牌号，首尾可为汉字，例如 粤B12345"),
         8,
     ),
     "name": _name,
-    "phrase": _fits(rf"[{_HAN}]+", "只能是汉字", 5),
+    "phrase": _fits(rf"[{_HAN}]+", Sentence("只能是汉字"), 5),
 }
 
 
@@ -119,37 +130,61 @@ class FieldKind:
 
 
 _UNTYPED = FieldKind(
-    name="不限",
-    takes=f"最多 {_LONGEST_UNTYPED} 个字，不能换行",
+    name=Sentence("不限"),
+    takes=Sentence("最多 {longest_untyped} 个字，不能换行", longest_untyped=_LONGEST_UNTYPED),
     example="停水通知",
     longest=_LONGEST_UNTYPED,
 )
 _KINDS: dict[str, FieldKind] = {
-    "thing": FieldKind(name="文字", takes="最多 20 个字", example="福田区园岭街道", longest=20),
-    "number": FieldKind(name="数字", takes="可带小数点，最多 32 位", example="12.5", longest=32),
-    "letter": FieldKind(name="字母", takes="最多 32 个字母", example="ABC", longest=32),
-    "symbol": FieldKind(name="符号", takes="最多 5 个符号", example="※", longest=5),
+    "thing": FieldKind(
+        name=Sentence("文字"), takes=Sentence("最多 20 个字"), example="福田区园岭街道", longest=20
+    ),
+    "number": FieldKind(
+        name=Sentence("数字"), takes=Sentence("可带小数点，最多 32 位"), example="12.5", longest=32
+    ),
+    "letter": FieldKind(
+        name=Sentence("字母"), takes=Sentence("最多 32 个字母"), example="ABC", longest=32
+    ),
+    "symbol": FieldKind(
+        name=Sentence("符号"), takes=Sentence("最多 5 个符号"), example="※", longest=5
+    ),
     "character_string": FieldKind(
-        name="编号",
-        takes="最多 32 个数字、字母或符号，不能有汉字",
+        name=Sentence("编号"),
+        takes=Sentence("最多 32 个数字、字母或符号，不能有汉字"),
         example="SZ2026-0001",
         longest=32,
     ),
     "time": FieldKind(
-        name="时间", takes="24 小时制，时间段用 ~ 连接", example="2026年12月1日 09:00"
+        name=Sentence("时间"),
+        takes=Sentence("24 小时制，时间段用 ~ 连接"),
+        example="2026年12月1日 09:00",
     ),
-    "date": FieldKind(name="日期", takes="可带时间，日期段用 ~ 连接", example="2026年12月1日"),
+    "date": FieldKind(
+        name=Sentence("日期"), takes=Sentence("可带时间，日期段用 ~ 连接"), example="2026年12月1日"
+    ),
     "amount": FieldKind(
-        name="金额", takes="一个货币符号加最多 10 位数字，可以“元”结尾", example="¥100.00"
+        name=Sentence("金额"),
+        takes=Sentence("一个货币符号加最多 10 位数字，可以“元”结尾"),
+        example="¥100.00",
     ),
     "phone_number": FieldKind(
-        name="电话", takes="最多 17 个数字或符号", example="0755-12345678", longest=17
+        name=Sentence("电话"),
+        takes=Sentence("最多 17 个数字或符号"),
+        example="0755-12345678",
+        longest=17,
     ),
-    "car_number": FieldKind(name="车牌", takes="最多 8 位", example="粤B12345", longest=8),
+    "car_number": FieldKind(
+        name=Sentence("车牌"), takes=Sentence("最多 8 位"), example="粤B12345", longest=8
+    ),
     "name": FieldKind(
-        name="姓名", takes="含汉字时最多 10 个字，否则最多 20 个字母", example="王芳", longest=20
+        name=Sentence("姓名"),
+        takes=Sentence("含汉字时最多 10 个字，否则最多 20 个字母"),
+        example="王芳",
+        longest=20,
     ),
-    "phrase": FieldKind(name="汉字", takes="最多 5 个汉字", example="橙色预警", longest=5),
+    "phrase": FieldKind(
+        name=Sentence("汉字"), takes=Sentence("最多 5 个汉字"), example="橙色预警", longest=5
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from domain.broadcast import Broadcast
 from domain.errors import NotFound
 from domain.ids import AccountId, BroadcastId
+from domain.sentence import Sentence
 from storage.mongo.broadcasts import MongoBroadcasts
 
 
@@ -15,5 +16,5 @@ async def find_for(
     """
     found = await store.find(broadcast_id)
     if found is None or (account is not None and found.account != account):
-        raise NotFound("没有这个群发任务。")
+        raise NotFound(Sentence("没有这个群发任务。"))
     return found

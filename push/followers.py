@@ -33,6 +33,7 @@ from domain.looking import (
 )
 from domain.masking import mask_openid
 from domain.people import Bindings, Subscriber
+from domain.sentence import Sentence
 from push.audit import Audit, note_access
 from push.history import History
 
@@ -202,7 +203,7 @@ class Followers:
                 after={"item": key, "reason": "too often"},
                 outcome="refused",
             )
-            raise TooOften("查看明文太频繁：10 分钟内最多 20 次。请稍后再试。")
+            raise TooOften(Sentence("查看明文太频繁：10 分钟内最多 20 次。请稍后再试。"))
         asked = {
             "openid": mask_openid(openid),
             "item": key,
@@ -234,7 +235,7 @@ class Followers:
     async def _find(self, account: AccountId, openid: OpenId) -> Subscriber:
         found = await self._people.find(account, openid)
         if found is None:
-            raise NotFound("没有找到这位关注者，可能已经注销。")
+            raise NotFound(Sentence("没有找到这位关注者，可能已经注销。"))
         return found
 
     def _open(self, token: str, place: bytes) -> bytes:
@@ -243,10 +244,10 @@ class Followers:
                 token + "=" * (-len(token) % 4), altchars=b"-_", validate=True
             )
         except (binascii.Error, ValueError) as error:
-            raise NotFound("链接不完整，请从列表重新打开。") from error
+            raise NotFound(Sentence("链接不完整，请从列表重新打开。")) from error
         content = self._seals.unseal(sealed, place)
         if content is None:
-            raise NotFound("链接不完整，请从列表重新打开。")
+            raise NotFound(Sentence("链接不完整，请从列表重新打开。"))
         return content
 
 
@@ -254,17 +255,21 @@ def _chosen(items: Sequence[tuple[Item, str]], key: str) -> tuple[Item, str]:
     for item, plain in items:
         if item.key == key:
             return item, plain
-    raise NotFound("这一项已经解绑或删除，请刷新页面。")
+    raise NotFound(Sentence("这一项已经解绑或删除，请刷新页面。"))
 
 
 def _checked(kind: str, purpose: str) -> str:
     """Return the purpose as it is kept, or name the field that needs another look."""
     if kind not in PURPOSES:
-        raise InvalidInput("请选择用途类别。", field="purpose_kind")
+        raise InvalidInput(Sentence("请选择用途类别。"), field="purpose_kind")
     purpose = " ".join(unicodedata.normalize("NFKC", purpose).split())
     if not SHORTEST <= len(purpose) <= LONGEST:
         raise InvalidInput(
-            f"请写明用途，{SHORTEST} 到 {LONGEST} 个字，例如：市民来电核对停水通知。",
+            Sentence(
+                "请写明用途，{shortest} 到 {longest} 个字，例如：市民来电核对停水通知。",
+                shortest=SHORTEST,
+                longest=LONGEST,
+            ),
             field="purpose",
         )
     return purpose

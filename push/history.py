@@ -11,6 +11,7 @@ from datetime import datetime
 from config.catalogue import Catalogue
 from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.masking import mask_openid
+from domain.sentence import Sentence
 from push.audit import note_access
 from push.outcomes import in_words
 from storage.mongo.digests import MongoDigests
@@ -118,7 +119,7 @@ class History:
 
     def _title(self, topic: TopicId) -> str:
         known = self._catalogue.topics.get(topic)
-        return known.title if known else "其他通知"
+        return known.title if known else Sentence("其他通知")
 
 
 def note_reading(

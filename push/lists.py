@@ -17,6 +17,7 @@ from domain.delivery import Outcome
 from domain.errors import InvalidInput
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Delivery
+from domain.sentence import Sentence
 from push.finding import find_for
 from storage.mongo.broadcast_lists import MongoBroadcastLists, Place
 from storage.mongo.broadcasts import MongoBroadcasts
@@ -183,4 +184,4 @@ def _unpack(cursor: str) -> bytes:
 
 
 def _not_ours() -> InvalidInput:
-    return InvalidInput("cursor 无效，请使用上一页返回的 next。", field="cursor")
+    return InvalidInput(Sentence("cursor 无效，请使用上一页返回的 next。"), field="cursor")

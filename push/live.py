@@ -18,6 +18,7 @@ from domain.clock import Clock
 from domain.errors import TooOften
 from domain.ids import AccountId, BroadcastId
 from domain.ledger import Totals
+from domain.sentence import Sentence
 from push.dead import OVER
 from push.finding import find_for
 from push.reports import COUNTED_AT_ONCE
@@ -111,7 +112,7 @@ class Live:
         """Count an open stream while the block lasts, or refuse one too many."""
         mine = self._streams.get(who, 0)
         if mine >= MOST_OF_ONE or sum(self._streams.values()) >= MOST_STREAMS:
-            raise TooOften("同时打开的进度页面太多，请关闭一些，或手动刷新页面。")
+            raise TooOften(Sentence("同时打开的进度页面太多，请关闭一些，或手动刷新页面。"))
         self._streams[who] = mine + 1
         try:
             yield

@@ -22,6 +22,7 @@ from domain.identifiers import default_plate_type, parse_identity, parse_plate, 
 from domain.ids import AccountId, BroadcastId, TopicId, new_id
 from domain.masking import Plate
 from domain.people import Subject
+from domain.sentence import Sentence
 from domain.topic import SubjectKind
 from push.fanout import LEASE, Fanout
 from push.orders import Fault, OrderRefused, check_topic, compose
@@ -95,7 +96,9 @@ class Notices:
         now = self._clock.now()
         faults = check_topic(order.topic, self._catalogue) + faults
         if order.expires_at is not None and order.expires_at <= now:
-            faults.append(Fault(field="expires_at", code="expired", message="expires_at 已经过去"))
+            faults.append(
+                Fault(field="expires_at", code="expired", message=Sentence("expires_at 已经过去"))
+            )
         if faults or content is None:
             raise OrderRefused(tuple(faults))
         holders = await self._people.holders(order.account, order.topic, subject)
@@ -152,7 +155,9 @@ class Notices:
             )
         except InvalidInput as error:
             fault = Fault(
-                field="subject", code="invalid_subject", message=f"subject 无效：{error.say}"
+                field="subject",
+                code="invalid_subject",
+                message=Sentence("subject 无效：{say}", say=error.say),
             )
             raise OrderRefused((fault,)) from error
         data[PLATE] = plate.masked
@@ -161,6 +166,6 @@ class Notices:
     def _account(self, account_id: AccountId) -> AccountSettings:
         account = self._accounts.get(account_id)
         if account is None:
-            message = f"没有账号 {account_id}"
+            message = Sentence("没有账号 {account_id}", account_id=account_id)
             raise OrderRefused((Fault(field="account", code="unknown_account", message=message),))
         return account

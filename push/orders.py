@@ -19,6 +19,7 @@ from domain.channel import TEMPLATE_ONLY, ChannelName
 from domain.errors import CitizenError
 from domain.ids import AccountId, TopicId
 from domain.ledger import Content
+from domain.sentence import Sentence, joined
 from push.composing import Fault, compose
 from push.recurrences import recurrence
 from push.rule_checks import check_rule, is_region
@@ -33,7 +34,7 @@ class OrderRefused(CitizenError):
     status = 422
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("；".join(fault.message for fault in faults), field=faults[0].field)
+        super().__init__(joined((fault.message for fault in faults), "；"), field=faults[0].field)
         self.faults = faults
 
 
@@ -111,7 +112,7 @@ def check_broadcast(
     )
     faults += more
     if not order.title.strip():
-        faults.append(Fault(field="title", code="missing", message="标题 title 不能为空"))
+        faults.append(Fault(field="title", code="missing", message=Sentence("标题 title 不能为空")))
     if faults or content is None:
         raise OrderRefused(tuple(faults))
     return content
@@ -125,8 +126,13 @@ def check_topic(topic: TopicId, catalogue: Catalogue) -> list[Fault]:
 def _check_topic(topic: TopicId, where: str, catalogue: Catalogue) -> list[Fault]:
     if topic in catalogue.topics:
         return []
-    known = "、".join(sorted(catalogue.topics))
-    message = f"{where} 中的主题 {topic} 不在主题目录中，已有：{known}"
+    known = joined(sorted(catalogue.topics))
+    message = Sentence(
+        "{where} 中的主题 {topic} 不在主题目录中，已有：{known}",
+        where=where,
+        topic=topic,
+        known=known,
+    )
     return [Fault(field=where, code="unknown_topic", message=message)]
 
 
@@ -137,7 +143,7 @@ def check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
             Fault(
                 field="audience",
                 code="empty_audience",
-                message="audience 没有任何条件；确实要发给全部关注者时写 all: true",
+                message=Sentence("audience 没有任何条件；确实要发给全部关注者时写 all: true"),
             )
         ]
     faults: list[Fault] = []
@@ -146,7 +152,7 @@ def check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
             Fault(
                 field="audience.all",
                 code="contradictory_audience",
-                message="audience.all 为 true 时不能再有其他条件",
+                message=Sentence("audience.all 为 true 时不能再有其他条件"),
             )
         )
     for number, topic in enumerate(audience.topics):
@@ -157,7 +163,10 @@ def check_audience(audience: Audience, catalogue: Catalogue) -> list[Fault]:
                 Fault(
                     field=f"audience.regions.{number}",
                     code="unknown_region",
-                    message=f"audience.regions 中的 {region} 不是行政区划代码（6、9 或 12 位数字）",
+                    message=Sentence(
+                        "audience.regions 中的 {region} 不是行政区划代码（6、9 或 12 位数字）",
+                        region=region,
+                    ),
                 )
             )
     if audience.rule is not None:
@@ -174,15 +183,25 @@ def _check_times(order: BroadcastOrder, now: datetime) -> list[Fault]:
         try:
             recurrence(order.cron)
         except ValueError as error:
-            faults.append(Fault(field="cron", code="invalid_cron", message=f"cron 无效：{error}"))
+            faults.append(
+                Fault(
+                    field="cron",
+                    code="invalid_cron",
+                    message=Sentence("cron 无效：{error}", error=error),
+                )
+            )
     if order.expires_at is not None:
         if order.expires_at <= now:
-            faults.append(Fault(field="expires_at", code="expired", message="expires_at 已经过去"))
+            faults.append(
+                Fault(field="expires_at", code="expired", message=Sentence("expires_at 已经过去"))
+            )
         elif order.at is not None and order.expires_at <= order.at:
             faults.append(
-                Fault(field="expires_at", code="expired", message="expires_at 必须晚于 at")
+                Fault(
+                    field="expires_at", code="expired", message=Sentence("expires_at 必须晚于 at")
+                )
             )
     if order.window is not None and order.window[0] == order.window[1]:
-        message = "window 的开始和结束不能相同，应为 09:00-18:00 的形式"
+        message = Sentence("window 的开始和结束不能相同，应为 09:00-18:00 的形式")
         faults.append(Fault(field="window", code="invalid_window", message=message))
     return faults

@@ -3,31 +3,32 @@
 from typing import Protocol
 
 from domain.delivery import Outcome
+from domain.sentence import Sentence
 from push.channels.mass import THIS_MONTH, TOO_FEW
 from push.channels.walk import NO_CHANNEL
 
 BLOCKED = "failed:userblock"  # receipts in their normalised spelling
-NOT_FOLLOWING = "没有关注本服务号"
+NOT_FOLLOWING = Sentence("没有关注本服务号")
 FAILED = {  # the platform's codes that are about the person (wechat-platform.md 5.2)
-    40003: "微信号码无效",
+    40003: Sentence("微信号码无效"),
     43004: NOT_FOLLOWING,
-    43019: "在本服务号的黑名单中",
-    43101: "已拒收这类通知",
-    43117: "短时间内消息过多",
-    45015: "近期没有与本服务号对话",
-    45047: "对话后可发的消息已用完",
-    46004: "微信用户不存在",
-    48002: "已屏蔽本服务号的消息",
-    50002: "微信账号已冻结或注销",
+    43019: Sentence("在本服务号的黑名单中"),
+    43101: Sentence("已拒收这类通知"),
+    43117: Sentence("短时间内消息过多"),
+    45015: Sentence("近期没有与本服务号对话"),
+    45047: Sentence("对话后可发的消息已用完"),
+    46004: Sentence("微信用户不存在"),
+    48002: Sentence("已屏蔽本服务号的消息"),
+    50002: Sentence("微信账号已冻结或注销"),
     50005: NOT_FOLLOWING,
     65315: NOT_FOLLOWING,
-    70000: "未成年人保护模式下不接收",
+    70000: Sentence("未成年人保护模式下不接收"),
 }
 SKIPPED = {  # what `push.chunks` writes
-    "no longer subscribed or reachable": "已退订、解绑、取消关注或无法送达",
-    "expired": "已过有效期",
-    THIS_MONTH: "本月群发已满 4 条",
-    TOO_FEW: "群发至少需要两个人",
+    "no longer subscribed or reachable": Sentence("已退订、解绑、取消关注或无法送达"),
+    "expired": Sentence("已过有效期"),
+    THIS_MONTH: Sentence("本月群发已满 4 条"),
+    TOO_FEW: Sentence("群发至少需要两个人"),
 }
 NO_RECEIPTS = frozenset({"custom", "mass"})  # channels that tell nothing of one person
 
@@ -52,31 +53,31 @@ class Told(Protocol):
 def in_words(record: Told) -> str:
     """Return whether it arrived, and if not, why."""
     if record.is_delivered:
-        return "已送达"
+        return Sentence("已送达")
     match record.state:
         case "sent" if record.channel in NO_RECEIPTS:
-            return "已发送"
+            return Sentence("已发送")
         case "sent" if record.receipt is None:
-            return "已发送，暂无送达回执"
+            return Sentence("已发送，暂无送达回执")
         case "sent":
             blocked = record.receipt == BLOCKED
-            return "未送达：接收人拒收" if blocked else "未送达：微信系统原因"
+            return Sentence("未送达：接收人拒收") if blocked else Sentence("未送达：微信系统原因")
         case "skipped":
             why = why_skipped(record.reason)
-            return f"未发送：{why}" if why else "未发送"
+            return Sentence("未发送：{why}", why=why) if why else Sentence("未发送")
         case "unknown":
-            return "微信没有答复，可能已送达"
+            return Sentence("微信没有答复，可能已送达")
         case "failed":
-            return f"未送达：{why_failed(record.errcode)}"
+            return Sentence("未送达：{why}", why=why_failed(record.errcode))
 
 
 def why_skipped(reason: str) -> str | None:
     """Return why somebody was left out, if it is a reason that people can be told."""
-    return "没有可用的发送渠道" if reason.startswith(NO_CHANNEL) else SKIPPED.get(reason)
+    return Sentence("没有可用的发送渠道") if reason.startswith(NO_CHANNEL) else SKIPPED.get(reason)
 
 
 def why_failed(errcode: int | None) -> str:
     """Return what the platform's refusal means."""
     if errcode is None:
-        return "多次尝试未成功"
-    return FAILED.get(errcode) or f"微信拒绝（代码 {errcode}）"
+        return Sentence("多次尝试未成功")
+    return FAILED.get(errcode) or Sentence("微信拒绝（代码 {errcode}）", errcode=errcode)

@@ -19,6 +19,7 @@ from domain.forecast import Forecast, Road, forecast
 from domain.ids import AccountId, BroadcastId
 from domain.ledger import Content
 from domain.masking import mask_openid
+from domain.sentence import Sentence
 from push.composing import Fault
 from push.headcounts import Heads
 from push.orders import BroadcastOrder, OrderRefused, check_broadcast
@@ -104,7 +105,7 @@ class Previews:
         """
         account = self._accounts.get(order.account)
         if account is None:
-            message = f"没有账号 {order.account}"
+            message = Sentence("没有账号 {account}", account=order.account)
             raise OrderRefused((Fault(field="account", code="unknown_account", message=message),))
         now = self._clock.now()
         content = check_broadcast(order, account, self._catalogue, now)
@@ -179,7 +180,11 @@ class Previews:
         for each in await self._store.list_in_review(order.account):
             is_same = _said(each) == _said(order) and _key(each.audience) == _key(order.audience)
             if is_same and each.id != edited:
-                return f"已由 {name_of(each.author)} 提交审核，任务“{each.title}”"
+                return Sentence(
+                    "已由 {who} 提交审核，任务“{title}”",
+                    who=name_of(each.author),
+                    title=each.title,
+                )
         return ""
 
 
@@ -193,10 +198,10 @@ def _said(what: BroadcastOrder | Broadcast) -> tuple[object, ...]:
 
 def _when(broadcast: Broadcast, now: datetime) -> str:
     if broadcast.started_at is not None:
-        return f"已于 {_told(broadcast.started_at)} 发给同样的发送对象"
+        return Sentence("已于 {told} 发给同样的发送对象", told=_told(broadcast.started_at))
     if broadcast.due_at is not None and broadcast.due_at > now:
-        return f"已定于 {_told(broadcast.due_at)} 发给同样的发送对象"
-    return f"已于 {_told(broadcast.created_at)} 提交给同样的发送对象"
+        return Sentence("已定于 {told} 发给同样的发送对象", told=_told(broadcast.due_at))
+    return Sentence("已于 {told} 提交给同样的发送对象", told=_told(broadcast.created_at))
 
 
 def _key(audience: Audience) -> tuple[object, ...]:
@@ -214,26 +219,41 @@ def _cautions(
 ) -> tuple[Caution, ...]:
     found: list[tuple[str, str]] = []
     if not audience:
-        found.append(("empty_audience", "目前没有符合条件的人，发送时也可能没有人收到。"))
+        found.append(("empty_audience", Sentence("目前没有符合条件的人，发送时也可能没有人收到。")))
     if left is not None and audience > left:
         found.append(
             (
                 "quota_exceeded",
-                f"当天还可发送 {left} 条，不够发给 {audience} 人；其余的次日零点后继续发送。",
+                Sentence(
+                    "当天还可发送 {left} 条，不够发给 {audience} 人；其余的次日零点后继续发送。",
+                    left=left,
+                    audience=audience,
+                ),
             )
         )
     if alike:
-        found.append(("same_content", f"同样的内容{alike}，请确认不是重复发送。"))
+        found.append(
+            ("same_content", Sentence("同样的内容{alike}，请确认不是重复发送。", alike=alike))
+        )
     if ahead.shut:
-        then = f"{_told(ahead.starts)} 开始" if ahead.starts_late else "到时暂停，之后继续"
-        found.append(("quiet_hours", f"免打扰时段或发送时段之外不发送，{then}。"))
+        then = (
+            Sentence("{told} 开始", told=_told(ahead.starts))
+            if ahead.starts_late
+            else Sentence("到时暂停，之后继续")
+        )
+        found.append(
+            ("quiet_hours", Sentence("免打扰时段或发送时段之外不发送，{then}。", then=then))
+        )
     expires = order.expires_at
     if expires is not None and audience and (ahead.ends is None or ahead.ends > expires):
         found.append(
-            ("ends_after_expiry", f"预计到 {_told(expires)} 失效时还没有发完，其余的人不会收到。")
+            (
+                "ends_after_expiry",
+                Sentence("预计到 {told} 失效时还没有发完，其余的人不会收到。", told=_told(expires)),
+            )
         )
     if ahead.ends is None:
-        found.append(("too_long", "按目前的速度和配额，两个月内发不完。"))
+        found.append(("too_long", Sentence("按目前的速度和配额，两个月内发不完。")))
     return tuple(Caution(code=code, message=message) for code, message in found)
 
 

@@ -22,6 +22,7 @@ from domain.delivery import Outcome
 from domain.errors import StateError
 from domain.ids import AccountId, BroadcastId, OpenId
 from domain.ledger import Delivery
+from domain.sentence import Sentence
 from push.broadcasts import Accepted
 from push.finding import find_for
 from storage.mongo.broadcasts import AlreadyThere, MongoBroadcasts
@@ -120,13 +121,20 @@ class Resends:
 
     async def _check(self, original: Broadcast) -> None:
         if original.kind != "broadcast" or original.cron:
-            raise StateError("周期任务和个人通知不能整体重发；请对周期任务的某一次发送重发。")
+            raise StateError(
+                Sentence("周期任务和个人通知不能整体重发；请对周期任务的某一次发送重发。")
+            )
         if original.state != "finished":
-            raise StateError(f"群发任务{STATE_WORDS[original.state]}，完成后才能重发。")
+            raise StateError(
+                Sentence(
+                    "群发任务{state}，完成后才能重发。",
+                    state=STATE_WORDS[original.state],
+                )
+            )
         if original.expires_at is not None and original.expires_at <= self._clock.now():
-            raise StateError("群发任务的有效期 expires_at 已过，不能再重发。")
+            raise StateError(Sentence("群发任务的有效期 expires_at 已过，不能再重发。"))
         if await self._lists.last(original.id, "failed") is None:
-            raise StateError("没有发送失败的人，不需要重发。")
+            raise StateError(Sentence("没有发送失败的人，不需要重发。"))
 
 
 def resend_id(broadcast: BroadcastId) -> BroadcastId:

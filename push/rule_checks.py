@@ -26,6 +26,7 @@ from domain.audience import (
 )
 from domain.broadcast import Broadcast
 from domain.ids import AccountId, BroadcastId, TopicId
+from domain.sentence import Sentence, joined
 
 Problem = tuple[str, str, str]  # field, code, message
 
@@ -38,9 +39,29 @@ def check_rule(rule: Rule, catalogue: Catalogue, where: str = "audience.rule") -
     """Return everything that is wrong with a rule."""
     nodes = list(walk(rule, where))
     if max(depth for _, depth, _ in nodes) > MOST_DEEP:
-        return [(where, "too_deep", f"{where} 嵌套超过 {MOST_DEEP} 层，请改写得平一些")]
+        return [
+            (
+                where,
+                "too_deep",
+                Sentence(
+                    "{where} 嵌套超过 {most_deep} 层，请改写得平一些",
+                    where=where,
+                    most_deep=MOST_DEEP,
+                ),
+            )
+        ]
     if len(nodes) > MOST_NODES:
-        return [(where, "too_large", f"{where} 的条件超过 {MOST_NODES} 个，请拆成几个群发任务")]
+        return [
+            (
+                where,
+                "too_large",
+                Sentence(
+                    "{where} 的条件超过 {most_nodes} 个，请拆成几个群发任务",
+                    where=where,
+                    most_nodes=MOST_NODES,
+                ),
+            )
+        ]
     return [problem for path, _, node in nodes for problem in _check_node(node, path, catalogue)]
 
 
@@ -56,7 +77,9 @@ async def unknown_broadcasts(
         if isinstance(node, Got):
             found = await find(node.broadcast)
             if found is None or found.account != account:
-                message = f"{path}.got：没有群发任务 {node.broadcast}"
+                message = Sentence(
+                    "{path}.got：没有群发任务 {broadcast}", path=path, broadcast=node.broadcast
+                )
                 problems.append((f"{path}.got", "unknown_broadcast", message))
     return problems
 
@@ -69,46 +92,71 @@ def is_region(code: str) -> bool:
 def _check_node(node: Rule, path: str, catalogue: Catalogue) -> Iterator[Problem]:
     match node:
         case AllOf(()) | AnyOf(()):
-            yield path, "empty_rule", f"{path} 没有任何条件"
+            yield path, "empty_rule", Sentence("{path} 没有任何条件", path=path)
         case OnTopic(topic, region):
             yield from _check_topic(topic, path, catalogue)
             yield from _check_region(region, path) if region is not None else ()
         case InRegion(region):
             yield from _check_region(region, path)
         case Tagged(tag) if not _TAG.fullmatch(tag):
-            yield f"{path}.tag", "invalid_tag", f"{path}.tag 应为 1 到 32 个字符，不含空白"
+            yield (
+                f"{path}.tag",
+                "invalid_tag",
+                Sentence("{path}.tag 应为 1 到 32 个字符，不含空白", path=path),
+            )
         case Bound(named=named) if named is not None:
             yield (
                 f"{path}.subject.value",
                 "invalid_subject",
-                f"{path}.subject 无效：车牌号码、号牌种类或身份证号码不正确",
+                Sentence("{path}.subject 无效：车牌号码、号牌种类或身份证号码不正确", path=path),
             )
         case Active(since, until):
             yield from _check_span(since, until, f"{path}.active")
         case Followed(since, until):
             yield from _check_span(since, until, f"{path}.followed")
         case Got(broadcast) if not _BROADCAST.fullmatch(broadcast):
-            yield f"{path}.got", "unknown_broadcast", f"{path}.got 不是群发任务编号"
+            yield (
+                f"{path}.got",
+                "unknown_broadcast",
+                Sentence("{path}.got 不是群发任务编号", path=path),
+            )
 
 
 def _check_topic(topic: TopicId, path: str, catalogue: Catalogue) -> Iterator[Problem]:
     if topic not in catalogue.topics:
-        known = "、".join(sorted(catalogue.topics))
-        message = f"{path}.topic 中的主题 {topic} 不在主题目录中，已有：{known}"
+        known = joined(sorted(catalogue.topics))
+        message = Sentence(
+            "{path}.topic 中的主题 {topic} 不在主题目录中，已有：{known}",
+            path=path,
+            topic=topic,
+            known=known,
+        )
         yield f"{path}.topic", "unknown_topic", message
 
 
 def _check_region(region: str, path: str) -> Iterator[Problem]:
     if not is_region(region):
-        message = f"{path}.region 中的 {region} 不是行政区划代码（6、9 或 12 位数字）"
+        message = Sentence(
+            "{path}.region 中的 {region} 不是行政区划代码（6、9 或 12 位数字）",
+            path=path,
+            region=region,
+        )
         yield f"{path}.region", "unknown_region", message
 
 
 def _check_span(since: date | None, until: date | None, path: str) -> Iterator[Problem]:
     if since is None and until is None:
-        yield path, "empty_span", f"{path} 至少要有 since 或 until"
+        yield path, "empty_span", Sentence("{path} 至少要有 since 或 until", path=path)
     elif since is not None and until is not None and since >= until:
-        yield f"{path}.until", "empty_span", f"{path} 的 until 必须晚于 since（不含 until 当天）"
+        yield (
+            f"{path}.until",
+            "empty_span",
+            Sentence("{path} 的 until 必须晚于 since（不含 until 当天）", path=path),
+        )
     for name, day in (("since", since), ("until", until)):
         if day is not None and not EARLIEST <= day < LATEST:
-            yield f"{path}.{name}", "invalid_day", f"{path}.{name} 应在 2011 年到 2099 年之间"
+            yield (
+                f"{path}.{name}",
+                "invalid_day",
+                Sentence("{path}.{name} 应在 2011 年到 2099 年之间", path=path, name=name),
+            )

@@ -18,6 +18,7 @@ from domain.broadcast import Broadcast, BroadcastState
 from domain.clock import Clock, in_beijing
 from domain.delivery import SendFailed
 from domain.ids import AccountId
+from domain.sentence import Sentence, joined
 from domain.template_form import (
     CHANNELS,
     FormChannel,
@@ -234,20 +235,32 @@ def _troubles(
     versions: tuple[FormVersion, ...],
     since: datetime | None,
 ) -> list[Trouble]:
-    what = f"{CHANNELS[channel]}模板 {name}"
+    what = Sentence("{channels}模板 {name}", channels=CHANNELS[channel], name=name)
     if not versions or versions[-1].gone:
-        when = f"（{_told(versions[-1].at)} 发现）" if versions else ""
+        when = Sentence("（{told} 发现）", told=_told(versions[-1].at)) if versions else ""
         return [
-            Trouble(code="template_gone", message=f"{what} 在微信上已不存在{when}，会发送失败。")
+            Trouble(
+                code="template_gone",
+                message=Sentence(
+                    "{what} 在微信上已不存在{when}，会发送失败。", what=what, when=when
+                ),
+            )
         ]
     last = versions[-1]
     found = [
-        Trouble(code="template_misfit", message=f"{what}：{fault}。")
+        Trouble(
+            code="template_misfit", message=Sentence("{what}：{fault}。", what=what, fault=fault)
+        )
         for fault in mapping_faults(settings.fields, last.form)
     ]
     if since is not None and len(versions) > 1 and last.at > since:
-        changes = "；".join(form_changes(versions[-2].form, last.form)) or "重新出现"
-        said = f"{what} 在内容写好之后有变化（{_told(last.at)} 发现）：{changes}。"
+        changes = joined(form_changes(versions[-2].form, last.form), "；") or Sentence("重新出现")
+        said = Sentence(
+            "{what} 在内容写好之后有变化（{told} 发现）：{changes}。",
+            what=what,
+            told=_told(last.at),
+            changes=changes,
+        )
         found.append(Trouble(code="template_changed", message=said))
     return found
 

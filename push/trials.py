@@ -19,6 +19,7 @@ from domain.errors import NotFound
 from domain.ids import AccountId, BroadcastId, OpenId, new_id
 from domain.ledger import Content
 from domain.mass import FEWEST
+from domain.sentence import Sentence
 from push.broadcasts import Accepted, order_of
 from push.composing import Fault
 from push.finding import find_for
@@ -58,7 +59,7 @@ class Trials:
         """Send a broadcast of the account to test people; the answer is the test's own id."""
         tried = await find_for(self._store, broadcast_id, account)
         if tried.kind != "broadcast":
-            raise NotFound("没有这个群发任务。")
+            raise NotFound(Sentence("没有这个群发任务。"))
         self._check_people(account, openids, fewest=FEWEST if tried.channel == "mass" else 1)
         now = self._clock.now()
         test = Broadcast(
@@ -95,14 +96,18 @@ class Trials:
             Fault(
                 field=f"openids.{number}",
                 code="not_a_test_person",
-                message=f"第 {number + 1} 个 openid 不是账号 {account} 的测试人员；"
-                "请系统管理员把它写入设置 accounts.test_openids",
+                message=Sentence(
+                    "第 {number} 个 openid 不是账号 {account} 的测试人员；"
+                    "请系统管理员把它写入设置 accounts.test_openids",
+                    number=number + 1,
+                    account=account,
+                ),
             )
             for number, openid in enumerate(openids)
             if openid not in known
         ]
         if not fewest <= len(set(openids)) <= MOST:
-            message = f"测试发送一次 {fewest} 到 {MOST} 人"
+            message = Sentence("测试发送一次 {fewest} 到 {most} 人", fewest=fewest, most=MOST)
             faults.append(Fault(field="openids", code="wrong_number", message=message))
         if faults:
             raise OrderRefused(tuple(faults))

@@ -6,14 +6,15 @@ translation is shown in Chinese.
 
 What comes from below as a `Sentence` is said in the language of the page wherever a template
 shows it. `| said` does the same where tags may stand, and marks what people wrote inside the
-sentence as Chinese, for screen readers; `lang="zh"` marks what people wrote elsewhere.
+sentence as Chinese, for screen readers; `| kept` is for texts of the database, which may be a
+sentence or what somebody wrote; `lang="zh"` marks what people wrote elsewhere.
 """
 
 from collections.abc import Callable, Mapping
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -21,10 +22,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from domain.sentence import Say, Sentence
+from domain.sentence import Say, Sentence, recalled
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+KEPT = (  # patterns of sentences that are kept as strings
+    "{name}：暂停", "{name}：取消", "{who}：放弃", "恢复第 {number} 版",
+    "已用 {used}%", "{number} 个批次", "个人通知：{others} 个批次",
+)  # fmt: skip
 
 
 class ConsoleRenderer:
@@ -67,10 +72,12 @@ def _environment(
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters.update(filters)
     environment.filters["said"] = lambda text: _said(text, say)
+    environment.filters["kept"] = lambda text: _kept(text, say)
     environment.globals["csrf_field"] = _csrf_field
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
     for name in ("gettext", "ngettext"):
-        environment.globals[name] = _with_sentences(environment.globals[name], say)
+        gettext = cast("Callable[..., str]", environment.globals[name])
+        environment.globals[name] = _with_sentences(gettext, say)
     return environment
 
 
@@ -88,6 +95,11 @@ def _said(text: str, say: Say) -> Markup:
     if not isinstance(text, Sentence):
         return escape(say(text))
     return escape(text.told(lambda pattern: escape(say(pattern)), _as_written))
+
+
+def _kept(text: str, say: Say) -> Markup:
+    found = recalled(text or "", KEPT)
+    return _said(found, say) if isinstance(found, Sentence) else escape(_as_written(found))
 
 
 def _as_written(text: str) -> str:

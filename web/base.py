@@ -24,6 +24,7 @@ from domain.errors import (
     StateError,
     TooSlow,
 )
+from domain.sentence import Sentence
 
 if TYPE_CHECKING:
     from runtime.context import AppContext
@@ -46,15 +47,15 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 HTTP_SAY = {
-    400: "请求不完整，请返回重试。",
-    401: "请先登录。",
-    403: "没有权限查看这个页面。",
-    404: "没有找到这个页面，链接可能已经过期。",
-    405: "不支持这样的请求。",
-    413: "提交的内容太大，请删减后重试。",
-    429: "操作太频繁，请稍后再试。",
+    400: Sentence("请求不完整，请返回重试。"),
+    401: Sentence("请先登录。"),
+    403: Sentence("没有权限查看这个页面。"),
+    404: Sentence("没有找到这个页面，链接可能已经过期。"),
+    405: Sentence("不支持这样的请求。"),
+    413: Sentence("提交的内容太大，请删减后重试。"),
+    429: Sentence("操作太频繁，请稍后再试。"),
 }
-UNFORESEEN = "服务出了点问题，请稍后再试，或拨打 12345。"
+UNFORESEEN = Sentence("服务出了点问题，请稍后再试，或拨打 12345。")
 
 
 class Problem(ServiceError):

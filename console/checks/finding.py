@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from domain.sentence import Sentence
+
 Verdict = Literal["good", "note", "bad"]
 TOLERANCE = timedelta(seconds=30)  # tokens, signatures and schedules stand that much
 
@@ -24,15 +26,17 @@ def about_time(about: str, detail: str, say: str, theirs: datetime, now: datetim
     """Compare a server's clock with ours."""
     apart = abs(now - theirs)
     if apart <= TOLERANCE:
-        return Finding(about=about, verdict="good", detail=detail, say=f"{say}，时钟一致")
+        return Finding(
+            about=about, verdict="good", detail=detail, say=Sentence("{say}，时钟一致", say=say)
+        )
     seconds = f"{apart.total_seconds():.0f}"
     return Finding(
         about=about,
         verdict="bad",
         detail=f"{detail}, but its clock and ours are {seconds} s apart",
         remedy="let both machines follow a time server (timedatectl set-ntp true)",
-        say=f"{say}，但它的时钟与本机相差 {seconds} 秒",
-        do="让两台机器都跟随时间服务器（timedatectl set-ntp true）。",
+        say=Sentence("{say}，但它的时钟与本机相差 {seconds} 秒", say=say, seconds=seconds),
+        do=Sentence("让两台机器都跟随时间服务器（timedatectl set-ntp true）。"),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from config.settings import AccountSettings, Settings
 from config.tax_calendar import TaxCalendar
 from console.checks.finding import Finding
+from domain.sentence import Sentence, joined
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
@@ -16,7 +17,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         about="settings",
         verdict="good",
         detail=f"{count} account(s)",
-        say=f"设置文件可用，有 {count} 个公众号",
+        say=Sentence("设置文件可用，有 {count} 个公众号", count=count),
     )
     if not settings.accounts:
         yield Finding(
@@ -24,8 +25,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             verdict="bad",
             detail="there is no account",
             remedy="add an [[accounts]] section",
-            say="设置文件中没有公众号",
-            do="在设置文件中添加 [[accounts]] 一节。",
+            say=Sentence("设置文件中没有公众号"),
+            do=Sentence("在设置文件中添加 [[accounts]] 一节。"),
         )
     if settings.security.is_for_trying_out:
         yield Finding(
@@ -33,8 +34,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             verdict="note",
             detail="the keys are the public ones for trying out",
             remedy="make your own before real citizens come",
-            say="secret_key 和 field_key 是公开的试用密钥",
-            do="正式使用前生成自己的密钥，方法写在设置文件的注释里。",
+            say=Sentence("secret_key 和 field_key 是公开的试用密钥"),
+            do=Sentence("正式使用前生成自己的密钥，方法写在设置文件的注释里。"),
         )
 
 
@@ -47,8 +48,8 @@ def check_mode(settings: Settings, account: AccountSettings) -> Iterator[Finding
             verdict="note",
             detail=f"mode {account.mode} is not encrypted",
             remedy='set mode = "safe" here and in WeChat\'s console',
-            say=f"消息模式为 {account.mode}，没有加密",
-            do="把设置文件的 mode 和微信后台的消息加解密方式都改为安全模式。",
+            say=Sentence("消息模式为 {mode}，没有加密", mode=account.mode),
+            do=Sentence("把设置文件的 mode 和微信后台的消息加解密方式都改为安全模式。"),
         )
     key = account.encoding_aes_key
     if key is not None and not _is_sound(key.get_secret_value()):
@@ -57,8 +58,8 @@ def check_mode(settings: Settings, account: AccountSettings) -> Iterator[Finding
             verdict="bad",
             detail="encoding_aes_key is no key: it looks typed by hand",
             remedy="copy it again from WeChat's console",
-            say="EncodingAESKey 不像随机生成的密钥",
-            do="在微信后台点“随机生成”，或在本页轮换回调密钥。",
+            say=Sentence("EncodingAESKey 不像随机生成的密钥"),
+            do=Sentence("在微信后台点“随机生成”，或在本页轮换回调密钥。"),
         )
     if not settings.server.public_url.startswith("https://") and not settings.server.is_local:
         yield Finding(
@@ -66,8 +67,8 @@ def check_mode(settings: Settings, account: AccountSettings) -> Iterator[Finding
             verdict="note",
             detail="server.public_url is not https",
             remedy="put a TLS proxy before the service",
-            say="对外地址不是 https",
-            do="在服务前放置 TLS 代理，并修改设置 server.public_url。",
+            say=Sentence("对外地址不是 https"),
+            do=Sentence("在服务前放置 TLS 代理，并修改设置 server.public_url。"),
         )
 
 
@@ -79,7 +80,7 @@ def check_tax_calendar(calendar: TaxCalendar) -> Finding:
             about="tax calendar",
             verdict="good",
             detail="the announced days agree with the rule",
-            say="办税日历与规则推算一致",
+            say=Sentence("办税日历与规则推算一致"),
         )
     pairs = [(official.isoformat(), by_rule.isoformat()) for official, by_rule in differing]
     return Finding(
@@ -88,9 +89,14 @@ def check_tax_calendar(calendar: TaxCalendar) -> Finding:
         detail="announced and worked out differ: "
         + ", ".join(f"{official} ({by_rule})" for official, by_rule in pairs),
         remedy="compare config/tax_calendar.toml with the tax office's notice",
-        say="公布日期与规则推算不同："
-        + "、".join(f"公布 {official}，推算 {by_rule}" for official, by_rule in pairs),
-        do="对照税务部门的通知核对 config/tax_calendar.toml。",
+        say=Sentence(
+            "公布日期与规则推算不同：{pairs}",
+            pairs=joined(
+                Sentence("公布 {official}，推算 {by_rule}", official=official, by_rule=by_rule)
+                for official, by_rule in pairs
+            ),
+        ),
+        do=Sentence("对照税务部门的通知核对 config/tax_calendar.toml。"),
     )
 
 

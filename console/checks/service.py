@@ -20,6 +20,7 @@ from console.checks.servers import check_mongo, check_redis
 from domain.clock import Clock
 from domain.errors import NotFound
 from domain.ids import AccountId
+from domain.sentence import Sentence
 from storage.facts import ServerAway, mongo_facts, redis_facts
 from storage.stores import Stores
 
@@ -38,16 +39,18 @@ class Check:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("token", "访问凭证", "用 AppID 和 AppSecret 向微信要 access_token"),
-    Check("whitelist", "IP 白名单", "微信是否接受本机地址的调用"),
-    Check("callback_platform", "回调地址（微信侧）", "请微信解析并 ping 回调地址"),
-    Check("callback", "回调地址（本机侧）", "像微信一样发一次签名验证"),
-    Check("mode", "加密模式与密钥", "消息模式、EncodingAESKey、对外地址"),
-    Check("templates", "模板", "每个模板在微信上都有，字段一致"),
-    Check("menu", "菜单", "微信上是否发布了菜单"),
-    Check("quota", "今日配额", "今天还能发多少条模板消息"),
-    Check("clock", "时钟", "本机与 MongoDB、Redis、微信的时间差"),
-    Check("tax_calendar", "办税日历", "公布的截止日期与规则推算是否一致"),
+    Check("token", Sentence("访问凭证"), Sentence("用 AppID 和 AppSecret 向微信要 access_token")),
+    Check("whitelist", Sentence("IP 白名单"), Sentence("微信是否接受本机地址的调用")),
+    Check(
+        "callback_platform", Sentence("回调地址（微信侧）"), Sentence("请微信解析并 ping 回调地址")
+    ),
+    Check("callback", Sentence("回调地址（本机侧）"), Sentence("像微信一样发一次签名验证")),
+    Check("mode", Sentence("加密模式与密钥"), Sentence("消息模式、EncodingAESKey、对外地址")),
+    Check("templates", Sentence("模板"), Sentence("每个模板在微信上都有，字段一致")),
+    Check("menu", Sentence("菜单"), Sentence("微信上是否发布了菜单")),
+    Check("quota", Sentence("今日配额"), Sentence("今天还能发多少条模板消息")),
+    Check("clock", Sentence("时钟"), Sentence("本机与 MongoDB、Redis、微信的时间差")),
+    Check("tax_calendar", Sentence("办税日历"), Sentence("公布的截止日期与规则推算是否一致")),
 )
 
 
@@ -86,7 +89,7 @@ class AccountChecks:
             "tax_calendar": self._tax_calendar,
         }
         if key not in doing:
-            raise NotFound("没有这项检查。")
+            raise NotFound(Sentence("没有这项检查。"))
         try:
             async with asyncio.timeout(SECONDS):
                 return await doing[key]()
@@ -97,8 +100,8 @@ class AccountChecks:
                     verdict="bad",
                     detail=f"not finished within {SECONDS:.0f} s",
                     remedy="try again; check the network if it happens again",
-                    say=f"{SECONDS:.0f} 秒内没有完成",
-                    do="再试一次；如果又这样，检查网络。",
+                    say=Sentence("{seconds:.0f} 秒内没有完成", seconds=SECONDS),
+                    do=Sentence("再试一次；如果又这样，检查网络。"),
                 )
             ]
 
@@ -114,7 +117,7 @@ class AccountChecks:
                 about=f"account {account.id}",
                 verdict="good",
                 detail=f"mode {account.mode}, the key is sound",
-                say=f"消息模式为 {account.mode}，密钥格式正确",
+                say=Sentence("消息模式为 {mode}，密钥格式正确", mode=account.mode),
             )
         ]
 
@@ -146,6 +149,6 @@ def _away(server: str, error: ServerAway) -> Finding:
         verdict="bad",
         detail=str(error),
         remedy="check that it runs and can be reached",
-        say=f"{server} 没有回答",
-        do="检查它是否在运行、网络是否通。",
+        say=Sentence("{server} 没有回答", server=server),
+        do=Sentence("检查它是否在运行、网络是否通。"),
     )

@@ -6,6 +6,7 @@ from config.settings import AccountSettings, TemplateSettings
 from connectors.wechat.answers import TemplateInfo
 from connectors.wechat.api import WeChatApi
 from console.checks.finding import Finding
+from domain.sentence import Sentence, joined
 
 
 async def check_templates(api: WeChatApi, account: AccountSettings) -> list[Finding]:
@@ -28,8 +29,13 @@ async def check_templates(api: WeChatApi, account: AccountSettings) -> list[Find
                     verdict="bad",
                     detail=f"{where}: kind is {notice.kind}",
                     remedy=f'WeChat asks for kind = "{found.consent}"',
-                    say=f"设置 {where} 的 kind 是 {notice.kind}，微信上是 {found.consent}",
-                    do=f'把它的 kind 改为 "{found.consent}"。',
+                    say=Sentence(
+                        "设置 {where} 的 kind 是 {kind}，微信上是 {consent}",
+                        where=where,
+                        kind=notice.kind,
+                        consent=found.consent,
+                    ),
+                    do=Sentence('把它的 kind 改为 "{consent}"。', consent=found.consent),
                 )
             )
     return findings
@@ -43,8 +49,10 @@ def summary(account: AccountSettings) -> Finding:
         verdict="good" if count else "note",
         detail=f"{count} template(s) fit" if count else "no template is mapped",
         remedy="" if count else "map this account's templates in the settings",
-        say=f"{count} 个模板在微信上都有，字段一致" if count else "没有配置模板，不能群发通知",
-        do="" if count else "在设置文件的 [accounts.templates.…] 中写明模板编号和字段。",
+        say=Sentence("{count} 个模板在微信上都有，字段一致", count=count)
+        if count
+        else Sentence("没有配置模板，不能群发通知"),
+        do="" if count else Sentence("在设置文件的 [accounts.templates.…] 中写明模板编号和字段。"),
     )
 
 
@@ -58,8 +66,8 @@ def _template(
             verdict="bad",
             detail=f"{where}: the account has no template {template.id}",
             remedy="take its id from the account's console",
-            say=f"设置 {where}：公众号没有模板 {template.id}",
-            do="在微信后台的模板库中复制模板编号，写入设置文件。",
+            say=Sentence("设置 {where}：公众号没有模板 {id}", where=where, id=template.id),
+            do=Sentence("在微信后台的模板库中复制模板编号，写入设置文件。"),
         )
         return
     keys = known[template.id].keys
@@ -70,6 +78,8 @@ def _template(
             verdict="bad",
             detail=f"{where}: fields differ: {', '.join(differing)}",
             remedy=f"WeChat wants exactly {', '.join(keys)}",
-            say=f"设置 {where}：字段不一致（{'、'.join(differing)}）",
-            do=f"微信上的字段是 {'、'.join(keys)}，请在设置文件中写成一样。",
+            say=Sentence(
+                "设置 {where}：字段不一致（{differing}）", where=where, differing=joined(differing)
+            ),
+            do=Sentence("微信上的字段是 {keys}，请在设置文件中写成一样。", keys=joined(keys)),
         )

@@ -27,6 +27,7 @@ from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.ids import AccountId, new_id
 from domain.passwords import check_password, normalised
 from domain.rights import check_grants
+from domain.sentence import Sentence
 from storage.mongo.hashing import PasswordHashes
 
 Document = dict[str, Any]
@@ -36,9 +37,9 @@ DESK = "operators.desk"  # where changes of grants meet
 CONFIRM_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that is read for something else
 CONFIRM_LENGTH = 8
 _LAST: Mapping[Role, str] = {
-    "security_admin": "这是最后一位安全管理员，请先授权另一位。",
-    "system_admin": "这是最后一位系统管理员，请先授权另一位。",
-    "auditor": "这是最后一位审计员，请先授权另一位。",
+    "security_admin": Sentence("这是最后一位安全管理员，请先授权另一位。"),
+    "system_admin": Sentence("这是最后一位系统管理员，请先授权另一位。"),
+    "auditor": Sentence("这是最后一位审计员，请先授权另一位。"),
 }
 
 
@@ -97,7 +98,7 @@ class MongoOperators:
             await self._operators.insert_one(document)
         except DuplicateKeyError as error:
             raise InvalidInput(
-                f"已有名为 {name} 的工作人员，请换一个名字。", field="name"
+                Sentence("已有名为 {name} 的工作人员，请换一个名字。", name=name), field="name"
             ) from error
         return operator_id
 
@@ -129,7 +130,7 @@ class MongoOperators:
         """Return an operator, disabled ones too, or raise `NotFound`."""
         found = await self._operators.find_one({"_id": operator_id})
         if found is None:
-            raise NotFound("没有这位工作人员。")
+            raise NotFound(Sentence("没有这位工作人员。"))
         return _operator(found)
 
     async def find_by_name(self, name: str) -> OperatorAccount | None:
@@ -189,7 +190,9 @@ class MongoOperators:
                 },
             )
         except DuplicateKeyError as error:
-            raise InvalidInput("这个单点登录账号已属于另一人。", field="identity") from error
+            raise InvalidInput(
+                Sentence("这个单点登录账号已属于另一人。"), field="identity"
+            ) from error
 
     async def prove_identity(self, operator_id: str, identity: str) -> bool:
         """Note that the person has proved this claim to be theirs; False when it is another."""
@@ -224,7 +227,7 @@ class MongoOperators:
     async def set_grants(self, operator_id: str, grants: Grants, *, by: str) -> Grants:
         """Replace somebody's grants and return those before."""
         if by == operator_id:
-            raise NotAllowed("不能修改自己的授权，请由另一位安全管理员办理。")
+            raise NotAllowed(Sentence("不能修改自己的授权，请由另一位安全管理员办理。"))
         if grants:
             check_grants(grants)
         before = await self._change(operator_id, {"$set": {"grants": _granted(grants)}})
@@ -233,7 +236,7 @@ class MongoOperators:
     async def disable(self, operator_id: str, *, by: str, now: datetime) -> OperatorAccount:
         """Keep somebody from signing in, and return who it was; the record stays."""
         if by == operator_id:
-            raise NotAllowed("不能停用自己，请由另一位系统管理员办理。")
+            raise NotAllowed(Sentence("不能停用自己，请由另一位系统管理员办理。"))
         out: Document = {"$set": {"disabled_at": now}, "$inc": {"credentials": 1}}
         return await self._change(operator_id, out)
 
@@ -255,7 +258,7 @@ class MongoOperators:
                 session=session,
             )
             if before is None:
-                raise NotFound("没有这位工作人员。")
+                raise NotFound(Sentence("没有这位工作人员。"))
             if gone := there_were - await self._acting(session):
                 raise NotAllowed(_LAST[min(gone)])
             return _operator(before)
@@ -280,9 +283,11 @@ def clean_name(name: str) -> str:
     """Return a name in its one spelling; `InvalidInput` says what a name is."""
     name = _spelt(name)
     if not name or len(name) > MAX_NAME:
-        raise InvalidInput(f"姓名为 1 到 {MAX_NAME} 个字。", field="name")
+        raise InvalidInput(
+            Sentence("姓名为 1 到 {max_name} 个字。", max_name=MAX_NAME), field="name"
+        )
     if any(unicodedata.category(each)[0] == "C" for each in name):
-        raise InvalidInput("姓名里有看不见的控制字符，请去掉。", field="name")
+        raise InvalidInput(Sentence("姓名里有看不见的控制字符，请去掉。"), field="name")
     return name
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from domain.access import SCOPES, Scope
 from domain.errors import NotFound
+from domain.sentence import Sentence
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
 from web.admin.table import ACCOUNT, route
@@ -103,7 +104,7 @@ class ReplacePage(KeysBase):
                 by=self.operator.id,
             )
             if made is None:
-                raise NotFound("没有这个密钥，或它正在被替换、已停用。")
+                raise NotFound(Sentence("没有这个密钥，或它正在被替换、已停用。"))
             key, old = made
             act.after.update(name=old.name, overlap_days=form.days)
         await self.show(new_key=key, old=old)
@@ -118,7 +119,7 @@ class RevokePage(KeysBase):
                 key_id, now=self.ctx.clock.now(), account=self.account_id
             )
             if not ended:
-                raise NotFound("没有这个密钥，或它已经停用。")
+                raise NotFound(Sentence("没有这个密钥，或它已经停用。"))
         self.flash(mark("密钥已停用，立即生效。"))
         self.go("api-keys")
 

@@ -8,6 +8,7 @@ from domain.errors import NotFound, TooSlow
 from domain.ids import BroadcastId
 from domain.personal import Known, values_of
 from domain.schedule_words import read_spelling
+from domain.sentence import Sentence
 from push.approvals import standing_of, why_not
 from push.broadcasts import order_of
 from push.dead import OVER
@@ -40,7 +41,7 @@ class BroadcastPart(AdminPage):
         """Return the broadcast as it is now, if it is one of the account."""
         progress = await self.ctx.live.read(BroadcastId(broadcast_id), self.account_id)
         if progress.broadcast.kind != "broadcast":
-            raise NotFound("没有这个群发任务。")
+            raise NotFound(Sentence("没有这个群发任务。"))
         return progress
 
     async def about(self, progress: Progress) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from domain.authors import name_of
 from domain.errors import NotFound
 from domain.ids import BroadcastId
 from domain.review import Review, Revision
+from domain.sentence import Sentence
 from push.approvals import LONGEST
 from push.differences import differences
 from web.admin.broadcast_page import ONE, BroadcastPart, recurrences
@@ -148,7 +149,7 @@ class RevisionPage(BroadcastPart):
         progress = await self.look(broadcast_id)
         found = await self.ctx.approvals.revision(progress.broadcast.id, int(number))
         if found is None:
-            raise NotFound("没有这一版。")
+            raise NotFound(Sentence("没有这一版。"))
         self.page(
             "admin/broadcast_revision.html",
             broadcast=progress.broadcast,

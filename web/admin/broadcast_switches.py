@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from domain.broadcast import TRANSITIONS, Broadcast
 from domain.errors import NotAllowed, StateError
 from domain.ids import BroadcastId
+from domain.sentence import Sentence
 from push.dead import OVER
 from push.drafts import DISCARDABLE
 from push.live import Progress
@@ -80,13 +81,13 @@ class SwitchPage(BroadcastPart):
                 )
             case "pause":
                 done = await ctx.broadcasts.pause(
-                    broadcast.id, account, reason=f"{self.operator.name}：暂停"
+                    broadcast.id, account, reason=Sentence("{name}：暂停", name=self.operator.name)
                 )
             case "resume":
                 done = await ctx.broadcasts.resume(broadcast.id, account)
             case "cancel":
                 done = await ctx.broadcasts.cancel(
-                    broadcast.id, account, reason=f"{self.operator.name}：取消"
+                    broadcast.id, account, reason=Sentence("{name}：取消", name=self.operator.name)
                 )
             case "resend":
                 accepted = await ctx.resends.resend(broadcast.id, account, author=author)
@@ -132,7 +133,7 @@ def _why(error: StateError | NotAllowed | OrderRefused) -> str:
     """Return why something was refused, an order as the form of it says it."""
     if isinstance(error, OrderRefused):
         said = "".join(sentences(error.faults).values())
-        return f"现在不能发布：{said}请修改后重新提交审核。"
+        return Sentence("现在不能发布：{said}请修改后重新提交审核。", said=said)
     return error.say
 
 

@@ -19,6 +19,7 @@ from domain.ids import BroadcastId, OpenId
 from domain.masking import mask_openid
 from domain.personal import Known, placeholders_in, values_of
 from domain.schedule_words import moment_in_words
+from domain.sentence import Sentence, joined
 from push.broadcasts import order_of
 from push.editing import Overtaken
 from push.headcounts import Heads
@@ -124,7 +125,14 @@ class _ComposePage(AdminPage):
         page = await self.ctx.lists.broadcasts(self.account_id, limit=EARLIER * 2)
         now = self.ctx.clock.now()
         found = [
-            (str(each.id), f"{each.title}（{moment_in_words(each.started_at, now)}）")
+            (
+                str(each.id),
+                Sentence(
+                    "{title}（{moment_in_words}）",
+                    title=each.title,
+                    moment_in_words=moment_in_words(each.started_at, now),
+                ),
+            )
             for each in page.items
             if each.state in STARTED and each.started_at and each.test_of is None
         ][:EARLIER]
@@ -141,7 +149,7 @@ class _ComposePage(AdminPage):
             order = await self._sealed(reading.order)
             heads = await self.ctx.headcounts.soon(order.account, order.audience)
         except OrderRefused as refused:
-            return empty | {"problem": "；".join(sentences(refused.faults).values())}
+            return empty | {"problem": joined(sentences(refused.faults).values(), "；")}
         except TooSlow as error:
             return empty | {"problem": self.say(error.say)}
         return empty | (await self._foreseen(order, heads) if heads is not None else {})
@@ -289,7 +297,7 @@ class ComposePage(_ComposePage):
         text = (raw.get("tester") or [""])[-1]
         people = self.account.test_openids
         if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) < len(people)):
-            raise StateError("请选择测试人员。")
+            raise StateError(Sentence("请选择测试人员。"))
         return OpenId(people[int(text)])
 
     # --- showing -----------------------------------------------------------------------------
@@ -308,7 +316,9 @@ class ComposePage(_ComposePage):
         blanks = view.blanks(self.account, order, self.say, words)
         labels = {each.field: each.label for each in blanks}
         said = {
-            name: f"{labels[name]}：{text}" if name in labels else self.say(text)
+            name: Sentence("{labels}：{text}", labels=labels[name], text=text)
+            if name in labels
+            else self.say(text)
             for name, text in errors.items()
         }
         await self._show(raw, errors=said, latest=latest, is_kept=is_kept)

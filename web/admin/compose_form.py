@@ -16,6 +16,7 @@ from domain.broadcast import LATE_BY, Audience, Broadcast, Priority
 from domain.clock import BEIJING, in_beijing
 from domain.ids import AccountId, BroadcastId, RegionCode, TopicId
 from domain.schedule_words import Spelling, Way, read_spelling, spelt
+from domain.sentence import Sentence, joined
 from push.composing import LONGEST_URL
 from push.orders import BroadcastOrder, Fault
 from web.admin.compose_rule import Raw, RuleIncomplete, fields_of, node_of, read_node, rule_of
@@ -56,14 +57,20 @@ class _Reader:
         values = self.raw.get(name) or [""]
         value = values[-1]
         if len(value) > longest:
-            self.errors[name] = f"最多 {longest} 个字，现有 {len(value)} 个。"
+            self.errors[name] = Sentence(
+                "最多 {longest} 个字，现有 {size} 个。", longest=longest, size=len(value)
+            )
             return value[:longest]
         return value
 
     def many(self, name: str, longest: int = 64) -> tuple[str, ...]:
         values = tuple(dict.fromkeys(value for value in self.raw.get(name, ()) if value))
         if len(values) > MOST_CHOSEN or any(len(value) > longest for value in values):
-            self.errors[name] = f"最多 {MOST_CHOSEN} 项，每项最多 {longest} 个字。"
+            self.errors[name] = Sentence(
+                "最多 {most_chosen} 项，每项最多 {longest} 个字。",
+                most_chosen=MOST_CHOSEN,
+                longest=longest,
+            )
             return ()
         return values
 
@@ -78,7 +85,7 @@ class _Reader:
                 return moment
         except (ValueError, OverflowError):
             pass  # said below, together with years that cannot be meant
-        self.errors[name] = "请填写日期和时间，例如 2026-12-01 09:00。"
+        self.errors[name] = Sentence("请填写日期和时间，例如 2026-12-01 09:00。")
         return None
 
     def number(self, name: str, lowest: int, highest: int, otherwise: int) -> int:
@@ -87,7 +94,9 @@ class _Reader:
             return otherwise
         if text.isascii() and text.isdigit() and lowest <= int(text) <= highest:
             return int(text)
-        self.errors[name] = f"请填写 {lowest} 到 {highest} 的整数。"
+        self.errors[name] = Sentence(
+            "请填写 {lowest} 到 {highest} 的整数。", lowest=lowest, highest=highest
+        )
         return otherwise
 
     def hour(self, name: str) -> time | None:
@@ -95,7 +104,7 @@ class _Reader:
         try:
             return time.fromisoformat(text).replace(tzinfo=None) if text else None
         except ValueError:
-            self.errors[name] = "请填写钟点，例如 09:00。"
+            self.errors[name] = Sentence("请填写钟点，例如 09:00。")
             return None
 
 
@@ -107,7 +116,7 @@ def read_order(
     at, cron = _schedule(form)
     window = form.hour("window_from"), form.hour("window_to")
     if (window[0] is None) != (window[1] is None) and "window_from" not in form.errors:
-        form.errors["window_to"] = "发送时段要填写开始和结束，或都不填。"
+        form.errors["window_to"] = Sentence("发送时段要填写开始和结束，或都不填。")
     priority = "urgent" if form.one("priority") == "urgent" else "normal"
     key = form.one("key", 80)
     order = BroadcastOrder(
@@ -138,7 +147,7 @@ def _schedule(form: _Reader) -> tuple[datetime | None, str | None]:
     if when == "once":
         at = form.moment("at")
         if at is None:
-            form.errors.setdefault("at", "请填写发送时间。")
+            form.errors.setdefault("at", Sentence("请填写发送时间。"))
         return at, None
     if when != "repeat":
         return None, None
@@ -156,7 +165,7 @@ def _schedule(form: _Reader) -> tuple[datetime | None, str | None]:
             )
         )
     except ValueError as error:
-        form.errors["way"] = f"{error}。"
+        form.errors["way"] = Sentence("{error}。", error=error)
         text = ""
     return form.moment("begins"), text or None
 
@@ -183,7 +192,7 @@ def _audience(form: _Reader, kept: Broadcast | None) -> Audience:
         rule = rule_of(read_node(form.raw))
         parts += [rule] if rule is not None else []
     except RuleIncomplete as error:
-        form.errors["rule"] = f"更细的条件：{error}。"
+        form.errors["rule"] = Sentence("更细的条件：{error}。", error=error)
     whole = (None, *parts)[-1] if len(parts) < 2 else AllOf(tuple(parts))
     narrowed = bool(regions or openids or whole is not None)
     return Audience(
@@ -200,7 +209,11 @@ def _tags(form: _Reader) -> tuple[str, ...]:
     text = form.one("tags", 2_000)
     tags = tuple(dict.fromkeys(re.findall(r"[^\s,，、;；]+", text)))
     if len(tags) > MOST_CHOSEN or any(len(tag) > LONGEST_TAG for tag in tags):
-        form.errors["tags"] = f"最多 {MOST_CHOSEN} 个标签，每个最多 {LONGEST_TAG} 个字。"
+        form.errors["tags"] = Sentence(
+            "最多 {most_chosen} 个标签，每个最多 {longest_tag} 个字。",
+            most_chosen=MOST_CHOSEN,
+            longest_tag=LONGEST_TAG,
+        )
         return ()
     return tags
 
@@ -240,7 +253,7 @@ def _audience_fields(broadcast: Broadcast) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {
         "who": [who],
         "topics": list(audience.topics),
-        "tags": ["、".join(audience.tags)],
+        "tags": [joined(audience.tags)],
         "regions": list(audience.regions),
         "not_got": not_got,
         "keep_openids": ["1" if audience.openids else ""],
@@ -291,14 +304,16 @@ def _local(moment: datetime | None) -> str:
 # --- what the checks say ----------------------------------------------------------------------
 
 _SAY: Mapping[str, str] = {
-    "empty_audience": "请选择发送对象。",
-    "unknown_topic": "请选择主题。",
-    "unknown_template": "请选择模板；这个模板本账号没有，或这个主题用不了。",
-    "missing_field": "请填写这一项。",
-    "invalid_cron": "周期写法无效：请按“分 时 日 月 周”写五段，例如 0 9 * * 1-5。",
-    "invalid_window": "发送时段的开始和结束不能相同。",
-    "invalid_url": f"应为 http 或 https 开头的网址，不超过 {LONGEST_URL} 个字符。",
-    "expired": "失效时间应晚于现在，也晚于发送时间。",
+    "empty_audience": Sentence("请选择发送对象。"),
+    "unknown_topic": Sentence("请选择主题。"),
+    "unknown_template": Sentence("请选择模板；这个模板本账号没有，或这个主题用不了。"),
+    "missing_field": Sentence("请填写这一项。"),
+    "invalid_cron": Sentence("周期写法无效：请按“分 时 日 月 周”写五段，例如 0 9 * * 1-5。"),
+    "invalid_window": Sentence("发送时段的开始和结束不能相同。"),
+    "invalid_url": Sentence(
+        "应为 http 或 https 开头的网址，不超过 {longest_url} 个字符。", longest_url=LONGEST_URL
+    ),
+    "expired": Sentence("失效时间应晚于现在，也晚于发送时间。"),
 }
 _FIELDS: Mapping[str, str] = {
     "audience": "who",
@@ -327,10 +342,12 @@ def _field_of(name: str) -> str:
 
 def _sentence(fault: Fault) -> str:
     if fault.field == "title":
-        return "请填写任务标题。"
+        return Sentence("请填写任务标题。")
     if fault.field.startswith("audience.rule"):
-        return "更细的条件里有一条不完整或已失效，请检查。"
+        return Sentence("更细的条件里有一条不完整或已失效，请检查。")
     if fault.code in _SAY and not fault.field.startswith("audience.regions"):
         return _SAY[fault.code]
-    message = re.sub(r"^data\.\S+?（\w+）", "", fault.message)
-    return message if message.endswith("。") else f"{message}。"
+    message = fault.message
+    if isinstance(message, Sentence) and isinstance(problem := message.values.get("problem"), str):
+        message = problem  # without the name, which stands beside it
+    return message if message.endswith("。") else Sentence("{message}。", message=message)

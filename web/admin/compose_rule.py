@@ -29,6 +29,7 @@ from domain.audience import (
     normalised,
 )
 from domain.ids import BroadcastId, RegionCode, TopicId
+from domain.sentence import Sentence
 from domain.topic import SubjectKind
 
 Raw = Mapping[str, Sequence[str]]
@@ -184,24 +185,25 @@ def _leaf(node: Node) -> Rule:
         case "topic":
             region = value("region")
             return OnTopic(
-                TopicId(_given(node, "topic", "请选择主题")), RegionCode(region) if region else None
+                TopicId(_given(node, "topic", Sentence("请选择主题"))),
+                RegionCode(region) if region else None,
             )
         case "region":
-            return InRegion(RegionCode(_given(node, "region", "请选择区域")))
+            return InRegion(RegionCode(_given(node, "region", Sentence("请选择区域"))))
         case "bound":
-            kind = _given(node, "subject", "请选择绑定了什么")
+            kind = _given(node, "subject", Sentence("请选择绑定了什么"))
             if kind not in SUBJECTS:
-                raise RuleIncomplete("请选择绑定了什么")
+                raise RuleIncomplete(Sentence("请选择绑定了什么"))
             return Bound(kind, digest=value("digest") or None)
         case "followed":
-            return Followed(*_span(node, "关注日期"))
+            return Followed(*_span(node, Sentence("关注日期")))
         case "active":
-            return Active(*_span(node, "最近互动日期"))
+            return Active(*_span(node, Sentence("最近互动日期")))
         case "everybody":
             return Everybody()
         case "got":
-            return Got(BroadcastId(_given(node, "got", "请选择群发任务")))
-    return Tagged(_given(node, "tag", "请填写标签"))
+            return Got(BroadcastId(_given(node, "got", Sentence("请选择群发任务"))))
+    return Tagged(_given(node, "tag", Sentence("请填写标签")))
 
 
 def _given(node: Node, name: str, otherwise: str) -> str:
@@ -218,9 +220,9 @@ def _span(node: Node, what: str) -> tuple[date | None, date | None]:
             for name in ("since", "until")
         )
     except ValueError as error:
-        raise RuleIncomplete(f"{what}应为日期，例如 2026-12-01") from error
+        raise RuleIncomplete(Sentence("{what}应为日期，例如 2026-12-01", what=what)) from error
     if since is None and until is None:
-        raise RuleIncomplete(f"请填写{what}的开始或结束")
+        raise RuleIncomplete(Sentence("请填写{what}的开始或结束", what=what))
     return since, until
 
 

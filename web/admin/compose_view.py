@@ -23,6 +23,7 @@ from domain.schedule_words import (
     moment_in_words,
     recurring_in_words,
 )
+from domain.sentence import Sentence
 from push.field_types import FieldKind, as_written, kind_of, problem_with
 from push.orders import BroadcastOrder
 from push.recurrences import recurrence
@@ -121,11 +122,12 @@ def blanks(
 def _note(value: str, length: int, kind: FieldKind) -> str:
     unknown = unknown_in(value)
     if unknown:
-        return f"{{{unknown[0]}}} 不是占位符，会照原样发出。"
+        return Sentence("{{{unknown}}} 不是占位符，会照原样发出。", unknown=unknown[0])
     if not value or not kind.longest:
         return ""
-    most = "最长 " if placeholders_in(value) else ""
-    return f"{most}{length}/{kind.longest} 字"
+    if placeholders_in(value):
+        return Sentence("最长 {length}/{longest} 字", length=length, longest=kind.longest)
+    return Sentence("{length}/{longest} 字", length=length, longest=kind.longest)
 
 
 def rows(found: Sequence[Blank], values: Mapping[str, str]) -> list[Row]:
@@ -151,7 +153,14 @@ def region_choices(catalogue: Catalogue, chosen: Sequence[str] = ()) -> list[Cho
 def test_people(account: AccountSettings) -> list[Choice]:
     """Return who may get a test, by number: openids do not stand in pages."""
     return [
-        (str(number), f"测试人员 {number + 1}（{mask_openid(openid)}）")
+        (
+            str(number),
+            Sentence(
+                "测试人员 {number}（{mask_openid}）",
+                number=number + 1,
+                mask_openid=mask_openid(openid),
+            ),
+        )
         for number, openid in enumerate(account.test_openids)
     ]
 
@@ -173,7 +182,7 @@ def tax_titles(now: datetime) -> dict[str, str]:
 
 def weekday_choices() -> list[Choice]:
     """Return the days of the week, Monday first."""
-    return [(str(day), f"周{WEEKDAYS[day]}") for day in (1, 2, 3, 4, 5, 6, 0)]
+    return [(str(day), WEEKDAYS[day]) for day in (1, 2, 3, 4, 5, 6, 0)]
 
 
 def placeholder_choices() -> Sequence[object]:
@@ -202,23 +211,33 @@ def times_of(
     is_past = False
     if when == "repeat":
         if order.cron is None:
-            return Times(sentences=("还没有选好周期。",))
+            return Times(sentences=(Sentence("还没有选好周期。"),))
         try:
             found = recurrence(order.cron)
             dates = tuple(_next(found, order, now))
         except ValueError:
-            return Times(sentences=("这个周期写法无效，没有可以发送的日期。",))
-        said.append(f"审核并发布后，{recurring_in_words(order.cron, tax_titles(now))} 发送。")
+            return Times(sentences=(Sentence("这个周期写法无效，没有可以发送的日期。"),))
+        said.append(
+            Sentence(
+                "审核并发布后，{recurring_in_words} 发送。",
+                recurring_in_words=recurring_in_words(order.cron, tax_titles(now)),
+            )
+        )
         if not dates:
-            said.append("在失效时间之前没有可以发送的日期。")
+            said.append(Sentence("在失效时间之前没有可以发送的日期。"))
     elif when == "once" and order.at is not None:
         is_past = order.at <= now
         if is_past:
-            said.append("这个时间已经过去，请改为以后的时间。")
+            said.append(Sentence("这个时间已经过去，请改为以后的时间。"))
         else:
-            said.append(f"审核并发布后，于 {moment_in_words(order.at, now)} 发送。")
+            said.append(
+                Sentence(
+                    "审核并发布后，于 {moment_in_words} 发送。",
+                    moment_in_words=moment_in_words(order.at, now),
+                )
+            )
     else:
-        said.append("审核并发布后立即发送。")
+        said.append(Sentence("审核并发布后立即发送。"))
     return Times(
         sentences=(*said, *_conditions(order, when, now, quiet)), dates=dates, is_past=is_past
     )
@@ -234,8 +253,10 @@ def _next(found: Recurrence, order: BroadcastOrder, now: datetime) -> Iterator[s
             moment = found.next_after(moment)
 
     for moment in islice(times(), NEXT):
-        mark = "（暂定，放假安排公布后可能调整）" if found.is_provisional(moment) else ""
-        yield f"{moment_in_words(moment, now)}{mark}"
+        words = moment_in_words(moment, now)
+        if found.is_provisional(moment):
+            words = Sentence("{moment}（暂定，放假安排公布后可能调整）", moment=words)
+        yield words
 
 
 def _conditions(
@@ -243,16 +264,29 @@ def _conditions(
 ) -> Iterator[str]:
     if order.window is not None:
         start, end = order.window
-        yield f"只在每天 {start:%H:%M} 到 {end:%H:%M} 之间发送，没发完的等到下一次开始。"
+        yield Sentence(
+            "只在每天 {start:%H:%M} 到 {end:%H:%M} 之间发送，没发完的等到下一次开始。",
+            start=start,
+            end=end,
+        )
     if order.priority == "urgent":
-        yield "紧急任务先发，免打扰时段也发。"
+        yield Sentence("紧急任务先发，免打扰时段也发。")
     elif order.ignore_quiet_hours:
-        yield "免打扰时段也发送。"
+        yield Sentence("免打扰时段也发送。")
     elif quiet is not None:
-        yield f"免打扰时段 {quiet[0]:%H:%M}–{quiet[1]:%H:%M} 内不发送，之后继续。"
+        yield Sentence(
+            "免打扰时段 {begins:%H:%M}–{ends:%H:%M} 内不发送，之后继续。",
+            begins=quiet[0],
+            ends=quiet[1],
+        )
     if when != "now":
         late = duration_in_words(int(order.late_by.total_seconds()) // 60)
-        usual = "" if order.late_by == LATE_BY else "（您设定的）"
-        yield f"晚于计划 {late}{usual}仍不能开始的，就不再发送，并提醒管理员。"
+        usual = "" if order.late_by == LATE_BY else Sentence("（您设定的）")
+        yield Sentence(
+            "晚于计划 {late}{usual}仍不能开始的，就不再发送，并提醒管理员。", late=late, usual=usual
+        )
     if order.expires_at is not None:
-        yield f"到 {moment_in_words(order.expires_at, now)} 还没有收到的人，不再发送。"
+        yield Sentence(
+            "到 {moment_in_words} 还没有收到的人，不再发送。",
+            moment_in_words=moment_in_words(order.expires_at, now),
+        )

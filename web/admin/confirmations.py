@@ -6,6 +6,7 @@ The system administrator makes both; the security administrator confirms them he
 
 from console.desk import Doer
 from domain.errors import CitizenError, NotFound, StateError
+from domain.sentence import Sentence
 from web.admin.api_keys import SCOPE_WORDS
 from web.admin.base import AdminPage
 from web.admin.me import place_name
@@ -43,7 +44,7 @@ class KeyDecision(AdminPage):
         waiting = await self.ctx.api_keys.waiting()
         account = next((key.account for key in waiting if key.id == key_id), None)
         if account is None:
-            raise NotFound("没有这个密钥，或它已经处理。")
+            raise NotFound(Sentence("没有这个密钥，或它已经处理。"))
         return account
 
 
@@ -64,7 +65,7 @@ class ConfirmKeyPage(KeyDecision):
                     key_id, by=self.operator.id, now=self.ctx.clock.now()
                 )
                 if key is None:
-                    raise NotFound("没有这个密钥，或它已经处理。")
+                    raise NotFound(Sentence("没有这个密钥，或它已经处理。"))
                 act.after |= {"name": key.name, "scopes": sorted(key.scopes)}
         except CitizenError as error:
             self.flash(error.say, "warning")

@@ -1,6 +1,6 @@
 """The departments' systems (委办局): health of each connector, and maintenance notices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from console.departments import DepartmentView
 from domain.clock import in_beijing
 from domain.errors import NotFound
 from domain.maintenance import LONGEST, Maintenance
+from domain.sentence import Sentence
 from web.admin.base import AdminPage
 from web.admin.forms import BeijingTime, FormRefused
 from web.admin.table import ACCOUNT, route
@@ -63,12 +64,12 @@ class DepartmentBase(AdminPage):
         processes, views = await self.ctx.department_desk.overview(self.account_id)
         found = next((view for view in views if view.key == key), None)
         if found is None:
-            raise NotFound("没有这个委办局。")
+            raise NotFound(Sentence("没有这个委办局。"))
         return processes, found
 
     def words(self) -> dict[str, Any]:
         """Return what states are called."""
-        tables = {
+        tables: dict[str, Mapping[Any, str]] = {
             "breakers": _BREAKERS,
             "lanes": _LANES,
             "troubles": _TROUBLES,
@@ -195,7 +196,7 @@ class NoticeEndPage(DepartmentBase):
             "maintenance.end", f"department:{key}", before=_said(standing) if standing else None
         ):
             if await self.ctx.maintenance.end(self.account_id, key) is None:
-                raise NotFound("没有正在生效或将要生效的维护公告。")
+                raise NotFound(Sentence("没有正在生效或将要生效的维护公告。"))
         self.flash(mark("维护公告已结束，查询恢复正常。"))
         self.go("department", key)
 

@@ -17,6 +17,7 @@ from tornado.web import RequestHandler
 
 from domain.clock import BEIJING
 from domain.errors import InvalidInput
+from domain.sentence import joined
 from web.admin.words import mark
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -66,7 +67,7 @@ class FormRefused(InvalidInput):
     """A form that cannot be taken: a sentence for each field ("" for the form as a whole)."""
 
     def __init__(self, errors: Mapping[str, str], values: Values | None = None) -> None:
-        super().__init__("；".join(errors.values()))
+        super().__init__(joined(errors.values(), "；"))
         self.errors = dict(errors)
         self.values = dict(values or {})
 

@@ -8,6 +8,7 @@ from console.entry import Visit
 from console.lockout import Locked
 from domain.console_session import Session
 from domain.errors import CitizenError, InvalidInput
+from domain.sentence import joined
 from web.admin import cookies
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
@@ -177,7 +178,7 @@ class RecoveryPage(OwnPage):
 def granted(page: AdminPage) -> list[tuple[str, str]]:
     """Return (account, roles) of whoever looks, in words."""
     return [
-        (place_name(page, place), "、".join(page.say(ROLE_NAMES[role]) for role in sorted(roles)))
+        (place_name(page, place), joined(page.say(ROLE_NAMES[role]) for role in sorted(roles)))
         for place, roles in sorted(page.operator.grants.items())
     ]
 

@@ -15,6 +15,7 @@ from domain.access import EVERYWHERE, ROLES, Grants, OperatorAccount
 from domain.errors import InvalidInput, NotAllowed
 from domain.ids import AccountId
 from domain.rights import SEPARATE
+from domain.sentence import Sentence, joined
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
 from web.admin.me import place_name
@@ -52,7 +53,7 @@ class DeskPage(AdminPage):
         return [
             (
                 place_name(self, place),
-                "、".join(self.say(ROLE_NAMES[role]) for role in ROLES if role in roles),
+                joined(self.say(ROLE_NAMES[role]) for role in ROLES if role in roles),
             )
             for place, roles in sorted(grants.items())
         ]
@@ -147,7 +148,7 @@ class GrantsPage(PersonPage):
     """`/admin/operators/…/grants`: replace somebody's roles."""
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:
-        sentence = "；".join(refused.errors.values())  # whichever rule, it is about the ticks
+        sentence = joined(refused.errors.values(), "；")  # whichever rule, it is about the ticks
         ticked = self.get_body_arguments("grant")
         await self.show(operator_id, FormRefused({"grant": sentence}, {"grant": ticked}))
 
@@ -235,7 +236,7 @@ def _grants(ticked: list[str]) -> Grants:
     for one in ticked:
         place, _, role = one.partition(":")
         if role not in ROLES:
-            raise InvalidInput("请从列出的选项中选择。", field="grant")
+            raise InvalidInput(Sentence("请从列出的选项中选择。"), field="grant")
         found.setdefault(AccountId(place), set()).add(role)
     return {
         place: frozenset(role for role in ROLES if role in roles) for place, roles in found.items()

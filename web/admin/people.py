@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from domain.ids import OpenId, RegionCode, TopicId
 from domain.looking import Item, Sought
 from domain.people import PLACE_LABELS
+from domain.sentence import Sentence
 from push.followers import LONGEST, PURPOSES
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
@@ -182,7 +183,7 @@ class FollowerPage(AdminPage):
         """Return what an item is, in words."""
         words = self.say(ITEM_WORDS[item.kind])
         if item.label in PLACE_LABELS:
-            words += f"（{self.say(PLACE_WORDS[item.label])}）"
+            words += self.say(Sentence("（{place}）", place=PLACE_WORDS[item.label]))
         return f"{words} {item.masked}"
 
     def _before(self) -> datetime | None:

@@ -13,6 +13,7 @@ from console.checks.finding import Finding, worst
 from console.checks.service import CHECKS, Check
 from domain.callback_keys import CallbackPair
 from domain.errors import NotFound
+from domain.sentence import Sentence
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
 from web.admin.table import ACCOUNT, route
@@ -95,7 +96,7 @@ class CheckPage(SettingsBase):
 
     async def post(self, key: str) -> None:
         if key not in _KNOWN:
-            raise NotFound("没有这项检查。")
+            raise NotFound(Sentence("没有这项检查。"))
         found = await self.ctx.checks.run(self.account, key)
         if self.is_htmx:
             self.fragment("admin/_check.html", check=self.line(_KNOWN[key], found))
