@@ -198,10 +198,10 @@ def _said(what: BroadcastOrder | Broadcast) -> tuple[object, ...]:
 
 def _when(broadcast: Broadcast, now: datetime) -> str:
     if broadcast.started_at is not None:
-        return Sentence("已于 {told} 发给同样的发送对象", told=_told(broadcast.started_at))
+        return Sentence("已于 {at} 发给同样的发送对象", at=_told(broadcast.started_at))
     if broadcast.due_at is not None and broadcast.due_at > now:
-        return Sentence("已定于 {told} 发给同样的发送对象", told=_told(broadcast.due_at))
-    return Sentence("已于 {told} 提交给同样的发送对象", told=_told(broadcast.created_at))
+        return Sentence("已定于 {at} 发给同样的发送对象", at=_told(broadcast.due_at))
+    return Sentence("已于 {at} 提交给同样的发送对象", at=_told(broadcast.created_at))
 
 
 def _key(audience: Audience) -> tuple[object, ...]:
@@ -237,7 +237,7 @@ def _cautions(
         )
     if ahead.shut:
         then = (
-            Sentence("{told} 开始", told=_told(ahead.starts))
+            Sentence("{at} 开始", at=_told(ahead.starts))
             if ahead.starts_late
             else Sentence("到时暂停，之后继续")
         )
@@ -249,7 +249,7 @@ def _cautions(
         found.append(
             (
                 "ends_after_expiry",
-                Sentence("预计到 {told} 失效时还没有发完，其余的人不会收到。", told=_told(expires)),
+                Sentence("预计到 {at} 失效时还没有发完，其余的人不会收到。", at=_told(expires)),
             )
         )
     if ahead.ends is None:

@@ -21,6 +21,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from domain.access import ApiKey, Scope
 from domain.errors import NotAllowed
 from domain.ids import AccountId
+from domain.sentence import Sentence
 
 Document = dict[str, Any]
 PREFIX = "wz"
@@ -129,7 +130,7 @@ class MongoApiKeys:
             if found is None:
                 return None
             if found["made_by"] == by:
-                raise NotAllowed("不能确认自己新建的密钥，请由另一位安全管理员办理。")
+                raise NotAllowed(Sentence("不能确认自己新建的密钥，请由另一位安全管理员办理。"))
             done = {"waits": False, "confirmed_by": by, "confirmed_at": now}
             await self._keys.update_one(waiting, {"$set": done}, session=session)
             if found.get("replaces"):

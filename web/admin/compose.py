@@ -128,9 +128,7 @@ class _ComposePage(AdminPage):
             (
                 str(each.id),
                 Sentence(
-                    "{title}（{moment_in_words}）",
-                    title=each.title,
-                    moment_in_words=moment_in_words(each.started_at, now),
+                    "{title}（{at}）", title=each.title, at=moment_in_words(each.started_at, now)
                 ),
             )
             for each in page.items
@@ -316,9 +314,9 @@ class ComposePage(_ComposePage):
         blanks = view.blanks(self.account, order, self.say, words)
         labels = {each.field: each.label for each in blanks}
         said = {
-            name: Sentence("{labels}：{text}", labels=labels[name], text=text)
+            name: Sentence("{field}：{text}", field=labels[name], text=text)
             if name in labels
-            else self.say(text)
+            else text
             for name, text in errors.items()
         }
         await self._show(raw, errors=said, latest=latest, is_kept=is_kept)
