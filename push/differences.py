@@ -82,14 +82,16 @@ def _unseen(before: Broadcast, after: Broadcast, seen: Collection[str]) -> Itera
     """Tell of what differs and reads the same: people who are masked, for one."""
     were, are = set(before.audience.openids), set(after.audience.openids)
     if were != are and were and are:
-        text = f"换了人：增加 {len(are - were)} 人，减少 {len(were - are)} 人"
+        text = Sentence(
+            "换了人：增加 {more} 人，减少 {fewer} 人", more=len(are - were), fewer=len(were - are)
+        )
         yield Change(
             name="audience", part="openids", before="", after=text, pieces=[Piece("new", text)]
         )
         seen = {*seen, "audience"}
     for name in ORDERED:
         if name not in seen and _exact(before, name) != _exact(after, name):
-            text = "有改动，写出来是一样的"
+            text = Sentence("有改动，写出来是一样的")
             yield Change(name=name, part="", before="", after=text, pieces=[Piece("new", text)])
 
 
@@ -104,7 +106,8 @@ def _exact(broadcast: Broadcast, name: str) -> object:
 def pieces(before: str, after: str) -> list[Piece]:
     """Return one text that shows both."""
     if isinstance(before, Sentence) or isinstance(after, Sentence):
-        return [Piece("gone", before), Piece("new", after)]
+        both = (Piece("gone", before), Piece("new", after))
+        return [piece for piece in both if piece.text]
     if max(len(before), len(after)) > LETTER_BY_LETTER:
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
         if max(len(old), len(new)) > LETTER_BY_LETTER:

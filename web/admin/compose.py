@@ -127,12 +127,10 @@ class _ComposePage(AdminPage):
         found = [
             (
                 str(each.id),
-                Sentence(
-                    "{title}（{at}）", title=each.title, at=moment_in_words(each.started_at, now)
-                ),
+                Sentence("{title}（{at}）", title=each.title, at=moment_in_words(at, now)),
             )
             for each in page.items
-            if each.state in STARTED and each.started_at and each.test_of is None
+            if each.state in STARTED and (at := each.started_at) and each.test_of is None
         ][:EARLIER]
         known = {name for name, _ in found}
         return [*found, *((each, each) for each in dict.fromkeys(chosen) if each not in known)]
