@@ -214,12 +214,14 @@ class MongoOperators:
     async def confirm(self, operator_id: str, code: str | None) -> bool:
         """Let somebody's roles count; False when the code is another. None asks for no code."""
         person = await self.get(operator_id)
+        still: Document = {"unconfirmed_since": person.unconfirmed_since}
         if code is not None:
             known = person.confirm_code
             if not known or not hmac.compare_digest(known.encode(), _spelt_code(code).encode()):
                 return False
+            still["confirm_code"] = known  # somebody else may have come in meanwhile
         result = await self._operators.update_one(
-            {"_id": operator_id, "unconfirmed_since": person.unconfirmed_since},
+            {"_id": operator_id, **still},
             {"$set": {"unconfirmed_since": None, "confirm_code": ""}},
         )
         return result.matched_count == 1

@@ -96,6 +96,7 @@ SAMPLES |= {
     "api-key-revoke": an_api_key,
     "confirm-key": a_waiting_key,
     "refuse-key": a_waiting_key,
+    "operator": somebody_unconfirmed,
     "operator-confirm": somebody_unconfirmed,
 }
 
