@@ -85,6 +85,25 @@ def replay(
         say("a person paused it: its batches go when it is resumed (POST …/resume of the API)")
 
 
+@push.command()
+def resume(
+    account: Annotated[str, typer.Option("--account", metavar="ID", help="Whose.")],
+    config: ConfigFile = None,
+) -> None:
+    """Let personal notices and digests go on that paused by themselves (a banned template …).
+
+    Example: `python run.py push resume --account city`
+    """
+    settings = settings_of(config)
+    number = run(_resume(settings, AccountId(settings.account(account).id)))
+    say(f"{number} notices and digests go on" if number else "no notice or digest is paused")
+
+
+async def _resume(settings: Settings, account: AccountId) -> int:
+    async with open_context(settings) as ctx:
+        return await ctx.broadcasts.resume_personal(account)
+
+
 async def _status(settings: Settings, *, once: bool, as_json: bool, every: float) -> None:
     async with open_context(settings) as ctx:
         if not (once or as_json):

@@ -235,6 +235,15 @@ class Broadcasts:
             await self._revive(await self._get(broadcast_id, account))
         return await self._switch(broadcast_id, account, "resume", "")
 
+    async def resume_personal(self, account: AccountId) -> int:
+        """Let notices and digests go on that paused by themselves; returns how many did."""
+        number = 0
+        while page := await self._store.list_stuck(account):
+            for stuck in page:
+                await self.resume(stuck, account)
+            number += len(page)
+        return number
+
     async def cancel(
         self, broadcast_id: BroadcastId, account: AccountId | None = None, *, reason: str = ""
     ) -> Broadcast:

@@ -30,6 +30,8 @@ MINUTE_QUOTA = 45011
 DAY_QUOTA = 45009
 TOKEN_REJECTED = frozenset({40001, 40014, 42001})  # and the next one as well
 ONE_PERSON = frozenset({43117})  # the only refusal to be tried later that is not the account's
+# configuration errors of a template, a text or a channel; all others are the whole account's
+OF_ONE_MESSAGE = frozenset({40036, 40037, 40249, 43106, 43107, 43116, 45026, 45027, 45087, 48008})
 NEXT_MINUTE = timedelta(seconds=60)
 REDIS_BACK = timedelta(seconds=1)
 STORMS: Mapping[int, Storm] = {

@@ -21,8 +21,10 @@ from push.chunks import Chunks
 from push.closing import Closer
 from push.gate import Gate, Verdict
 from push.health import Health
-from push.jobs import Jobs
+from push.jobs import Job, Jobs
 from push.lanes import Lanes, lane_of
+from push.rounds import Round
+from push.sender import OF_ONE_MESSAGE
 from storage.mongo.ledger import LeaseLost, MongoLedger
 from storage.redis.ring import Lane, Ring, Ticket
 from storage.redis.scripts import StoreAway
@@ -34,6 +36,7 @@ AWAY = 0.5  # the same while Redis does not answer
 BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
 MOST_STANDING = 200  # of these in one look while there are some of broadcasts that stand still
 STOOD = timedelta(seconds=1)  # before a batch of a paused broadcast is looked at again
+SETTINGS_AGAIN = timedelta(minutes=3)  # for personal notices, after an account's refusal
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
 GRACE = 3.5  # seconds for what is being sent when the process is asked to stop
 
@@ -249,14 +252,32 @@ class Worker:
             if found.stopped is not None and found.stopped.word != "expired":
                 stopped.append(found.stopped)
                 return
+            stop = await self._stop_for(job, batch, found)
+            if stop is not None:
+                stopped.append(stop)
+
+    async def _stop_for(self, job: Job, batch: Batch, found: Round) -> Verdict | None:
+        """Return what a sub-chunk's answers mean for the rest of its batch, if anything."""
+        until = found.halted_until
+        if job.broadcast.kind == "broadcast":
             verdict = await self._gate.ask(job.broadcast)
             reason = self._health.reason_to_pause(batch.broadcast, found, resumes=verdict.resumes)
             if reason is not None:
                 await self._pause(batch.broadcast, reason)
-                stopped.append(Verdict("paused"))
-            elif found.halted_until is not None:
-                self._lanes.rest(lane, found.halted_until)
-                stopped.append(Verdict("quiet", until=found.halted_until))
+                return Verdict("paused")
+        elif (wrong := found.misconfigured) is not None:
+            if wrong.errcode in OF_ONE_MESSAGE:
+                await self._pause(batch.broadcast, f"configuration: {wrong.reason}")
+                return Verdict("paused")
+            # nobody looks after a single notice, and there may be thousands: they wait together
+            # until the account is put right, and go on by themselves
+            until = self._clock.now() + SETTINGS_AGAIN
+            extra = {"account": batch.account, "reason": wrong.reason, "until": until}
+            log.error("account.misconfigured", extra=extra)
+        if until is None:
+            return None
+        self._lanes.rest(lane_of(batch), until)
+        return Verdict("quiet", until=until)
 
     async def _conclude(self, batch: Batch, stopped: Verdict | None) -> None:
         """Finish the batch, write it off, or give it back for later."""

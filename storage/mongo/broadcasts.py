@@ -225,6 +225,19 @@ class MongoBroadcasts:
         cursor = self._broadcasts.find({"parent": plan, "state": {"$in": list(states)}})
         return [broadcast_from(found) async for found in cursor.sort("created_at", ASCENDING)]
 
+    async def list_stuck(self, account: AccountId, *, limit: int = 100) -> list[BroadcastId]:
+        """Return notices and digests that paused by themselves, which no list shows one by one."""
+        cursor = self._broadcasts.find(
+            {
+                "account": account,
+                "kind": {"$in": ["notice", "digest"]},
+                "state": "paused",
+                "by_itself": True,
+            },
+            {"_id": 1},
+        ).limit(limit)
+        return [BroadcastId(found["_id"]) async for found in cursor]
+
     async def list_reserving(
         self, account: AccountId, *, since: datetime | None, before: datetime, limit: int = 500
     ) -> list[Reservation]:

@@ -21,6 +21,7 @@ COMMANDS = [
     ["subscribers", "import"], ["subscribers", "export"], ["subscribers", "history"],
     ["subscribers", "count"], ["backup"], ["restore"],
     ["push", "status"], ["push", "dead"], ["push", "replay"],
+    ["push", "resume"],
 ]  # fmt: skip
 
 
@@ -243,7 +244,9 @@ async def test_a_backup_is_written_and_brought_back(command, mongo, tmp_path):
 async def test_without_dead_batches_the_list_says_so_and_a_replay_names_nothing(command):
     listed = await command("push", "dead", "--account", "city")
     replayed = await command("push", "replay", "bc_nothing:1")
+    resumed = await command("push", "resume", "--account", "city")
 
+    assert (resumed.code, resumed.out.strip()) == (0, "no notice or digest is paused")
     assert (listed.code, listed.out.strip()) == (0, "no batch is dead")
     assert replayed.code == 1
     assert replayed.err.strip() == (

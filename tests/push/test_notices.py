@@ -1,19 +1,21 @@
 """Personal notices: found once, sealed at rest, on the same road."""
 
+import asyncio
 from datetime import time as at
 from datetime import timedelta
 
 import pytest
 
 from domain.broadcast import Counts
-from domain.ids import BroadcastId, OpenId, TopicId
+from domain.ids import AccountId, BroadcastId, OpenId, TopicId
 from domain.people import Subscription
 from push.notices import NoticeOrder
 from subscriptions.bindings import BindingService
 from tests.push.conftest import MakeEngine
-from tests.support.platform import Platform
+from tests.support.platform import Fault, Platform
 from tests.support.push import CITY, Engine, FlowingClock, until
 
+BOTH = AccountId("both")
 VIOLATION = TopicId("traffic.violation")
 DATA = {
     "time": "2026-11-24 08:12",
@@ -125,6 +127,51 @@ async def test_a_crash_before_the_batches_are_written_is_made_good_by_the_planne
     assert again == 2
 
 
+async def test_a_notice_waits_while_its_account_is_refused_and_goes_on_by_itself(
+    engine: Engine, platform: Platform, clock: FlowingClock, owners: list[OpenId]
+):
+    platform.fault = lambda *_: Fault(48001)  # as for a wrong secret, or an IP not listed
+    await engine.notices.announce(_event(), author="test")
+    notice = await _notice(engine)
+
+    async with engine.working():
+        await until(lambda: _asked(platform, 1))
+        await asyncio.sleep(0.5)
+        assert (await engine.state(notice), sum(platform.asked.values())) == ("sending", 1)
+        platform.fault = lambda *_: None
+        clock.advance(timedelta(minutes=4))
+        counts = await engine.finished(notice)
+
+    assert counts == Counts(audience=1, sent=1)
+
+
+async def test_notices_that_paused_for_their_template_are_resumed_together(
+    engine: Engine, platform: Platform, owners: list[OpenId]
+):
+    platform.fault = lambda *_: Fault(43116)
+    for number in range(3):
+        await engine.notices.announce(_event(f"e-{number}"), author="test")
+
+    async with engine.working():
+        await until(lambda: _stuck(engine, 3))
+        assert await engine.broadcasts.resume_personal(BOTH) == 0
+        platform.fault = lambda *_: None
+        assert await engine.broadcasts.resume_personal(CITY) == 3
+        await until(lambda: _cards(platform, 3))
+
+
+async def test_a_notice_that_is_refused_for_its_words_fails_and_is_finished(
+    engine: Engine, platform: Platform, owners: list[OpenId]
+):
+    platform.fault = lambda *_: Fault(47003)
+    await engine.notices.announce(_event(), author="test")
+
+    async with engine.working():
+        counts = await engine.finished(await _notice(engine))
+
+    assert counts == Counts(audience=1, failed=1)
+
+
 async def test_quiet_hours_hold_a_notice(
     make_engine: MakeEngine, platform: Platform, clock: FlowingClock
 ):
@@ -147,3 +194,11 @@ async def _cards(platform: Platform, number: int) -> bool:
 async def _notice(engine: Engine) -> BroadcastId:
     found = await engine.database["broadcasts"].find_one({"kind": "notice"})
     return BroadcastId(found["_id"])
+
+
+async def _asked(platform: Platform, number: int) -> bool:
+    return sum(platform.asked.values()) >= number
+
+
+async def _stuck(engine: Engine, number: int) -> bool:
+    return len(await engine.store.list_stuck(CITY)) >= number

@@ -227,7 +227,7 @@ async def test_old_successes_do_not_excuse_that_everybody_fails_now(
 async def test_a_platform_that_refuses_the_account_for_a_time_is_not_asked_for_everybody(
     make_engine: MakeEngine, platform: Platform, clock: FlowingClock, code: int
 ):
-    engine = await make_engine(per_second=500)
+    engine = await make_engine(per_second=500, lease=100_000)
     people = await engine.follow(200)
     platform.fault = lambda *_: None if len(platform.cards) < 10 else Fault(code)
 
@@ -238,9 +238,14 @@ async def test_a_platform_that_refuses_the_account_for_a_time_is_not_asked_for_e
         asked = sum(platform.asked.values())
         assert asked < len(people)  # what was on its way
         platform.fault = lambda *_: None
-        await engine.redis.delete(f"{engine.limiter.hold_prefix}{CITY}")  # its own clock is real
         clock.advance(timedelta(hours=3))
-        counts = await engine.finished(broadcast)
+
+        async def is_finished_after_the_hold() -> bool:
+            await engine.redis.delete(f"{engine.limiter.hold_prefix}{CITY}")  # its clock is real
+            return await engine.state(broadcast) == "finished"
+
+        await until(is_finished_after_the_hold, within=20)
+        counts = await engine.counts(broadcast)
 
     assert counts == Counts(audience=200, sent=200)
     assert platform.cards_per_person == dict.fromkeys(people, 1)
