@@ -165,8 +165,10 @@ def _lists(stock: Stock) -> Iterator[Ask]:
     for verb in ("publish", "cancel"):
         yield _of("broadcast-switch", stock.review, verb, what=verb)
     for shape, draft in stock.drafts.items():
-        yield replace(_of("broadcast-audience", draft, what=shape), again="data-counting")
         yield _of("compose.edit", draft, what=shape)
+    for shape in ("everybody", "topic and district", "a rule"):
+        counted = _of("broadcast-audience", stock.drafts[shape], what=shape)
+        yield replace(counted, again="data-counting")
     yield _of("menu-versions", query={"before": "9"}, what="before the ninth")
     yield _of("audit", query={"before": str(stock.entries // 2)}, what="the middle")
     yield _of("audit", query={"action": "menu.save", "who": "李敏3"}, what="who did what")

@@ -29,7 +29,7 @@ from web.admin.words import mark
 
 PAGE = 50
 MOST_EXPORTED = 100_000
-STEP = 8_000  # entries that one answer checks: a quarter of a second
+STEP = 4_000  # entries that one answer checks: an eighth of a second
 CHUNK = 500  # rows that leave together
 FIELDS = ("who", "action", "object", "account", "since", "until")
 _OPENID = re.compile(r"o[\w-]{27}", re.ASCII)
