@@ -13,6 +13,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TypeAlias
 
 import xlsxwriter
@@ -50,7 +51,10 @@ async def csv_parts(head: Row, parts: AsyncIterator[Sequence[Row]]) -> AsyncIter
 
 
 class Workbook:
-    """An XLSX file being written; `close` makes it whole. Not for several tasks at once."""
+    """An XLSX file being written; it is whole when its block ends well, and given up else.
+
+    Not for several tasks at once.
+    """
 
     def __init__(self, path: Path) -> None:
         self._book = xlsxwriter.Workbook(
@@ -64,6 +68,20 @@ class Workbook:
             },
         )
         self._bold = self._book.add_format({"bold": True})
+
+    async def __aenter__(self) -> "Workbook":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            self._give_up()
 
     async def sheet(self, name: str, head: Row, rows: Iterable[Row]) -> None:
         """Write a small sheet at once."""
@@ -90,6 +108,11 @@ class Workbook:
     async def close(self) -> None:
         """Put the file together."""
         await asyncio.to_thread(self._book.close)
+
+    def _give_up(self) -> None:
+        """Let go of the rows' temporary files; the library itself does it only when it closes."""
+        for sheet in self._book.worksheets():
+            sheet._opt_close()
 
     def _begin(self, name: str, head: Row) -> "xlsxwriter.worksheet.Worksheet":
         sheet = self._book.add_worksheet(name)

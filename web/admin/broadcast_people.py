@@ -117,12 +117,11 @@ class ExportPage(RecipientsPage, Download):
         await self.send()  # a proxy sees that something comes
         with tempfile.TemporaryDirectory(prefix="wz-export-") as folder:
             path = Path(folder) / "export.xlsx"
-            book = Workbook(path)
-            await self._report_sheets(book, progress)
-            head = [self.say(each) for each in HEAD]
-            rows = self._rows(progress.broadcast, state)
-            await book.long_sheet(self.say(_SHEETS["people"]), head, rows)
-            await book.close()
+            async with Workbook(path) as book:
+                await self._report_sheets(book, progress)
+                head = [self.say(each) for each in HEAD]
+                rows = self._rows(progress.broadcast, state)
+                await book.long_sheet(self.say(_SHEETS["people"]), head, rows)
             file = await asyncio.to_thread(path.open, "rb")
             try:
                 while piece := await asyncio.to_thread(file.read, PIECE):
@@ -166,6 +165,7 @@ class ExportPage(RecipientsPage, Download):
                 part = await asyncio.wait_for(anext(parts), READ_SECONDS)
             except StopAsyncIteration:
                 return
+            await self.check_wanted()  # before a workbook leaves, nothing else would notice
             yield [
                 (
                     mask_openid(each.openid),

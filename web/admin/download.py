@@ -1,8 +1,9 @@
 """Files that leave piece by piece (导出): whole, or visibly broken off.
 
-A browser that takes nothing for a minute is gone; somebody who was signed out, or lost the right,
-gets no further piece. Whatever goes wrong after the first piece breaks the connection off, so
-that the browser says the file failed: half a list must not pass for all of it.
+A browser that takes nothing for a minute is gone, and for whoever closed the page nothing more is
+prepared; somebody who was signed out, or lost the right, gets no further piece. Whatever goes
+wrong after the first piece breaks the connection off, so that the browser says the file failed:
+half a list must not pass for all of it.
 """
 
 import asyncio
@@ -30,6 +31,11 @@ class Download(AdminPage):
     """A page that answers with a file as it is read."""
 
     _asked_at = 0.0
+    _has_left = False
+
+    def on_connection_close(self) -> None:
+        """Know it at once: a workbook is prepared for minutes before anything of it is sent."""
+        self._has_left = True
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
@@ -44,12 +50,18 @@ class Download(AdminPage):
 
     async def send(self, piece: bytes | str = b"") -> None:
         """Send a piece; the first takes the headers along, even an empty one."""
-        if time.monotonic() - self._asked_at >= ASK_EVERY:
-            if not await self.still_may():
-                raise BrokenOff("not allowed any more")
-            self._asked_at = time.monotonic()
+        await self.check_wanted()
         self.write(piece)
         try:
             await asyncio.wait_for(self.flush(), SENT_SECONDS)
         except TimeoutError as error:
             raise BrokenOff(f"nothing was taken for {SENT_SECONDS:g} s") from error
+
+    async def check_wanted(self) -> None:
+        """Break off when the browser has gone, or who asked may not have the rest any more."""
+        if self._has_left:
+            raise BrokenOff("the browser has gone")
+        if time.monotonic() - self._asked_at >= ASK_EVERY:
+            if not await self.still_may():
+                raise BrokenOff("not allowed any more")
+            self._asked_at = time.monotonic()

@@ -115,3 +115,32 @@ async def test_a_list_that_fails_in_the_middle_is_no_whole_file(console: Console
     with pytest.raises(aiohttp.ClientPayloadError):
         await read(reader, f"/admin/a/city/broadcasts/{broadcast}/export.csv")
     assert not broadcast_people._running.locked()
+
+
+async def test_a_workbook_for_somebody_who_closed_the_page_is_given_up_at_once(
+    console: Console, monkeypatch, caplog
+):
+    reader = await console.as_(("reviewer",))
+    broadcast = await sent(console)
+    caplog.set_level("INFO", "web.admin.download")
+    read_on, parts = asyncio.Event(), []
+
+    async def endless(*_given, **_more):
+        while True:
+            await read_on.wait()
+            await asyncio.sleep(0)
+            parts.append(1)
+            yield []
+
+    monkeypatch.setattr(console.ctx.lists, "everybody", endless)
+    path = f"/admin/a/city/broadcasts/{broadcast}/export.xlsx"
+    async with reader.http.get(URL(reader.base + path)) as answer:
+        assert answer.status == 200
+        assert broadcast_people._running._value == 1
+        answer.close()
+    read_on.set()
+
+    async with asyncio.timeout(5), broadcast_people._running, broadcast_people._running:
+        pass  # both places are free again
+
+    assert any("the browser has gone" in str(vars(line)) for line in caplog.records)
