@@ -59,19 +59,23 @@ class MongoRetention:
             )
         return len(found)
 
-    async def thin(self, *, ended_before: datetime, limit: int) -> int:
-        """Step two: delete outcomes, at most `limit` slices of them; returns how many."""
-        deleted = 0
+    async def thin(self, *, ended_before: datetime, limit: int) -> tuple[int, int]:
+        """Step two: delete outcomes, at most `limit` slices of a broadcast at a time.
+
+        Returns how many broadcasts that ended, and how many outcomes went.
+        """
+        ended = deleted = 0
         for broadcast_id in await self._ended(1, ended_before, limit):
             for _ in range(limit):
                 cursor = self._deliveries.find({"broadcast": broadcast_id}, {"_id": 1})
                 ids = [row["_id"] async for row in cursor.limit(SLICE)]
                 if not ids:
                     await self._end(broadcast_id)
+                    ended += 1
                     break
                 result = await self._deliveries.delete_many({"_id": {"$in": ids}})
                 deleted += result.deleted_count
-        return deleted
+        return ended, deleted
 
     async def _end(self, broadcast_id: BroadcastId) -> None:
         query = {"_id": broadcast_id, "kind": "digest"}

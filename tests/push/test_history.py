@@ -303,6 +303,22 @@ async def test_after_a_year_only_counts_are_left_and_they_are_right(
     assert people[0] not in str(await engine.find(broadcast))
 
 
+async def test_a_day_of_many_notices_is_let_go_in_one_look(engine: Engine, clock: FlowingClock):
+    ended = clock.now() - timedelta(days=40)
+    paper = {"account": CITY, "state": "finished", "finished_at": ended}
+    await engine.database["broadcasts"].insert_many(
+        [
+            {"_id": f"nt_{number}", "kind": "notice", "notice": {"sealed": b"x"}, **paper}
+            for number in range(250)
+        ]
+    )
+
+    await engine.retention.tick()
+
+    query = {"notice.sealed": {"$exists": True}}
+    assert await engine.database["broadcasts"].count_documents(query) == 0
+
+
 async def test_a_plans_counts_outlive_the_outcomes_of_its_occurrences(
     engine: Engine, platform: Platform, clock: FlowingClock
 ):
