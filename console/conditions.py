@@ -12,6 +12,7 @@ from domain.figures import day_of, minute_of
 from domain.ids import AccountId
 from domain.incident import Condition, IncidentKind
 from domain.sentence import Sentence
+from domain.stops import stop_in_words
 from push.overview import Overviews
 from storage.mongo.triggers import MongoTriggers
 from storage.mongo.troubles import MongoTroubles
@@ -98,7 +99,7 @@ class Conditions:
                 kind="broadcast.failed",
                 what=f"broadcast.failed|{found.id}",
                 subject=found.title[:SHOWN_TITLE],
-                detail=found.reason,
+                detail=stop_in_words(found.reason),
                 account=account,
                 link=f"broadcasts/{found.id}",
             )
@@ -113,7 +114,7 @@ class Conditions:
                 kind="broadcast.paused",
                 what=f"broadcast.paused|{found.id}",
                 subject=found.title[:SHOWN_TITLE],
-                detail=found.reason,
+                detail=stop_in_words(found.reason),
                 account=account,
                 link=f"broadcasts/{found.id}",
             )

@@ -28,7 +28,7 @@ from push.ports import People
 from push.quota import Day, Quotas
 from push.recurrences import recurrence
 from push.template_watch import TemplateWatch
-from storage.mongo.broadcasts import MongoBroadcasts
+from storage.mongo.doubles import MongoDoubles
 from storage.redis.limiter import KEPT_BACK, Limiter
 from storage.redis.scripts import StoreAway
 
@@ -68,7 +68,7 @@ class Previews:
 
     def __init__(
         self,
-        store: MongoBroadcasts,
+        doubles: MongoDoubles,
         people: People,
         quotas: Quotas,
         limiter: Limiter,
@@ -81,7 +81,7 @@ class Previews:
         templates: TemplateWatch | None = None,
     ) -> None:
         self._templates = templates
-        self._store = store
+        self._doubles = doubles
         self._people = people
         self._quotas = quotas
         self._limiter = limiter
@@ -173,11 +173,11 @@ class Previews:
         self, order: BroadcastOrder, content: Content, now: datetime, edited: BroadcastId | None
     ) -> str:
         """Say when the same went, or will go, to the same people; nothing if it does not."""
-        found = await self._store.list_alike(order.account, content_digest(content), now - LATELY)
+        found = await self._doubles.list_alike(order.account, content_digest(content), now - LATELY)
         same = [each for each in found if _key(each.audience) == _key(order.audience)]
         if same:
             return _when(max(same, key=lambda each: each.started_at or each.created_at), now)
-        for each in await self._store.list_in_review(order.account):
+        for each in await self._doubles.list_in_review(order.account):
             is_same = _said(each) == _said(order) and _key(each.audience) == _key(order.audience)
             if is_same and each.id != edited:
                 return Sentence(

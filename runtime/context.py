@@ -398,7 +398,7 @@ async def open_context(settings: Settings, clock: Clock | None = None) -> AsyncI
             },
             robot=Robot(http, webhook) if webhook else None,
             previews=Previews(
-                stores.broadcasts,
+                stores.doubles,
                 audiences,
                 quotas,
                 stores.limiter,

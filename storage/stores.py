@@ -31,6 +31,7 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
+from storage.mongo.doubles import MongoDoubles
 from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
 from storage.mongo.figures import MongoFigures
@@ -128,6 +129,7 @@ class Stores:
     audiences: MongoAudiences
     audit: MongoAudit
     broadcasts: MongoBroadcasts
+    doubles: MongoDoubles
     ledger: MongoLedger
     dead: MongoDead
     revisions: MongoRevisions
@@ -231,6 +233,7 @@ async def open_stores(settings: Settings, clock: Clock) -> AsyncIterator[Stores]
             audiences=MongoAudiences(database, fields),
             audit=MongoAudit(database, settings.security.master_key),
             broadcasts=MongoBroadcasts(database),
+            doubles=MongoDoubles(database),
             ledger=ledger,
             dead=MongoDead(database),
             revisions=MongoRevisions(database),

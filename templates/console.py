@@ -23,12 +23,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from domain.sentence import Say, Sentence, recalled
+from domain.stops import STOPS, stop_in_words
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 KEPT = (  # patterns of sentences that are kept as strings
     "{name}：暂停", "{name}：取消", "{who}：放弃", "恢复第 {number} 版",
     "已用 {used}%", "{number} 个批次", "个人通知：{others} 个批次",
+    *(words.pattern for _, words in STOPS),
 )  # fmt: skip
 
 
@@ -98,7 +100,7 @@ def _said(text: str, say: Say) -> Markup:
 
 
 def _kept(text: str, say: Say) -> Markup:
-    found = recalled(text or "", KEPT)
+    found = recalled(stop_in_words(text or ""), KEPT)
     return _said(found, say) if isinstance(found, Sentence) else escape(_as_written(found))
 
 

@@ -261,33 +261,6 @@ class MongoBroadcasts:
             for found in await cursor.to_list()
         ]
 
-    async def list_alike(
-        self, account: AccountId, digest: str, since: datetime, *, limit: int = 50
-    ) -> list[Broadcast]:
-        """Return broadcasts and plans with the same content that are not called off.
-
-        They were made or sent since then, or are still to be sent.
-        """
-        cursor = self._broadcasts.find(
-            {
-                "account": account,
-                "content.digest": digest,
-                "$or": [{name: {"$gte": since}} for name in ("created_at", "due_at", "started_at")],
-                "state": {"$in": ["scheduled", "sending", "paused", "finished"]},
-                "test_of": None,
-            }
-        ).limit(limit)
-        return [broadcast_from(found) for found in await cursor.to_list()]
-
-    async def list_in_review(self, account: AccountId, *, limit: int = 50) -> list[Broadcast]:
-        """Return what waits for its review, the newest first."""
-        cursor = (
-            self._broadcasts.find({"account": account, "kind": "broadcast", "state": "in_review"})
-            .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-            .limit(limit)
-        )
-        return [broadcast_from(found) for found in await cursor.to_list()]
-
     # --- changes of state -----------------------------------------------------------------
 
     async def move(

@@ -15,6 +15,10 @@ from storage.mongo.triggers import MongoTriggers
 from storage.mongo.troubles import MongoTroubles
 from storage.redis.department_health import DepartmentHealth
 
+MISSED = "missed: due at 2026-11-24T01:00:00+00:00, looked at 2026-11-24T03:30:00+00:00"
+MISSED_IN_WORDS = (
+    "没有按时发送：计划 2026-11-24 09:00，2026-11-24 11:30 才轮到，超过了允许的推迟时间"
+)
 CITY, PLAIN = AccountId("city"), AccountId("plain")
 
 
@@ -80,7 +84,7 @@ async def broadcast(mongo, clock, number: int, **fields: Any) -> None:
 
 async def test_what_failed_today_and_what_paused_itself_is_found(conditions, mongo, clock):
     now = clock.now()
-    await broadcast(mongo, clock, 1, state="failed", finished_at=now, reason="missed")
+    await broadcast(mongo, clock, 1, state="failed", finished_at=now, reason=MISSED)
     await broadcast(mongo, clock, 2, state="failed", finished_at=now - timedelta(hours=25))
     await broadcast(mongo, clock, 3, state="paused", by_itself=True, reason="config")
     await broadcast(mongo, clock, 4, state="paused", by_itself=False)
@@ -89,7 +93,7 @@ async def test_what_failed_today_and_what_paused_itself_is_found(conditions, mon
     failed, paused = await conditions.failed(), await conditions.paused()
 
     assert [(each.what, each.detail, each.account) for each in failed + paused] == [
-        ("broadcast.failed|bc_1", "missed", CITY),
+        ("broadcast.failed|bc_1", MISSED_IN_WORDS, CITY),
         ("broadcast.paused|bc_3", "config", CITY),
     ]
 

@@ -60,6 +60,7 @@ from storage.mongo.dead import MongoDead
 from storage.mongo.deliveries import MongoDeliveries, MongoReceipts
 from storage.mongo.delivery_lists import MongoDeliveryLists
 from storage.mongo.digests import MongoCaps, MongoDigests
+from storage.mongo.doubles import MongoDoubles
 from storage.mongo.erasures import MongoErasures
 from storage.mongo.fields import FieldCipher
 from storage.mongo.history import MongoHistory
@@ -258,7 +259,7 @@ class Engine:
             self.quota_store, self.limiter, self.store, self.ledger, platforms, clock
         )
         self.previews = Previews(
-            self.store,
+            MongoDoubles(database),
             self.audiences,
             self.quotas,
             self.limiter,
