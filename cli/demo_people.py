@@ -13,6 +13,7 @@ PASSWORD = "weizheng-demo-{}"  # noqa: S105 - printed on the screen: the demo is
 PEOPLE: tuple[tuple[str, str, tuple[Role, ...]], ...] = (
     ("张编辑", "zhang", ("editor", "publisher")),
     ("李审核", "li", ("reviewer", "publisher")),
+    ("周坐席", "zhou", ("desk",)),
     ("王主管", "wang", ("account_manager",)),
     ("赵系统", "zhao", ("system_admin",)),
     ("钱安全", "qian", ("security_admin",)),
@@ -22,6 +23,7 @@ PARTS = {
     "editor": "编辑",
     "reviewer": "审核",
     "publisher": "发布",
+    "desk": "坐席",
     "account_manager": "账号管理",
     "system_admin": "系统管理",
     "security_admin": "安全管理",

@@ -21,7 +21,7 @@ from sandbox.world import DEMO_CITIZENS, World
 log = logging.getLogger(__name__)
 
 NOTICE_VERSION = "demo"
-AUTHOR = "demo"
+AUTHOR = "演示数据"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,7 @@ def parse_identity(text: str, *, today: date | None = None) -> IdentityNumber:
 
 
 def has_known_region(number: IdentityNumber) -> bool:
-    """Whether the number starts with a province there is; worth a warning, never a refusal."""
+    """Whether the number starts with a province there is; worth logging, never a refusal."""
     return _PROVINCE_CODES.fullmatch(number.plain[:2]) is not None
 
 

@@ -137,7 +137,7 @@ class BindingService:
                 "或拨打 12345 咨询。"
             )
         if not has_known_region(number):
-            log.warning("binding.unknown_region", extra={"account": account})
+            log.info("binding.unknown_region", extra={"account": account})
         fresh = RealName(
             name=parse_name(name),
             id_number=number,

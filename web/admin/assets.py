@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import orjson
-from tornado.web import HTTPError, StaticFileHandler, url
+from tornado.web import HTTPError, RedirectHandler, StaticFileHandler, url
 
 from web.base import SECURITY_HEADERS
 
@@ -92,5 +92,7 @@ class BorrowedFile(StaticFile):
 
 routes = [
     url(r"/static/npm/(.*)", BorrowedFile, {"path": str(MODULES)}),
+    # asked for by every browser on every page that names no icon of its own
+    url(r"/favicon\.ico", RedirectHandler, {"url": "/static/favicon.svg", "permanent": False}),
     url(r"/static/(.*)", StaticFile, {"path": str(STATIC)}),
 ]

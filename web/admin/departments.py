@@ -12,6 +12,7 @@ from domain.clock import in_beijing
 from domain.errors import NotFound
 from domain.maintenance import LONGEST, Maintenance
 from domain.sentence import Sentence
+from push.triggers.topics import TITLES
 from web.admin.base import AdminPage
 from web.admin.forms import BeijingTime, FormRefused
 from web.admin.table import ACCOUNT, route
@@ -81,6 +82,7 @@ class DepartmentBase(AdminPage):
             for name, table in tables.items()
         }
         words["say"] = self.say
+        words["triggers"] = {name: self.say(title) for name, title in TITLES.items()}
         words["states"] = {state: (kind, self.say(text)) for state, (kind, text) in _STATES.items()}
         return words
 

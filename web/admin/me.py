@@ -11,6 +11,7 @@ from domain.errors import CitizenError, InvalidInput
 from domain.sentence import joined
 from web.admin import cookies
 from web.admin.base import AdminPage
+from web.admin.browsers import browser_of
 from web.admin.forms import FormRefused
 from web.admin.roles import ROLE_NAMES
 from web.admin.sign_in import DEVICE, Code, NewPassword
@@ -70,6 +71,7 @@ class MePage(OwnPage):
             roles=granted(self),
             sessions=await self.ctx.sign_in.list_(self.operator.id),
             here=self.here,
+            browser_of=browser_of,
             factor=await self.ctx.console.factors.state(self.operator.id),
             has_provider=self.ctx.console.single_sign_on is not None,
             errors=refused.errors if refused else {},

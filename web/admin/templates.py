@@ -16,6 +16,7 @@ from domain.template_form import (
     mapping_faults,
 )
 from web.admin.base import AdminPage
+from web.admin.compose_words import TEMPLATES
 from web.admin.table import ACCOUNT, route
 from web.admin.words import mark
 
@@ -55,6 +56,7 @@ class TemplatesPage(AdminPage):
         self.page(
             "admin/templates.html",
             used=used,
+            titles={line.name: self.say(TEMPLATES.get(line.name, "")) for line in used},
             others=[version for key, version in known.items() if key not in ids],
             state=await self.ctx.template_watch.state(self.account_id),
             channels={channel: self.say(told) for channel, told in CHANNELS.items()},
@@ -162,7 +164,7 @@ routes = (
         "templates",
         get="topics.read",
         post="topics.write",
-        nav=mark("模板"),
+        nav=mark("消息模板"),
     ),
     route(
         ACCOUNT + r"templates/(template|subscription)/([A-Za-z0-9_-]{1,64})",

@@ -72,6 +72,6 @@ routes = (
         "topics",
         get="topics.read",
         post="topics.read",
-        nav=mark("主题"),
+        nav=mark("主题目录"),
     ),
 )

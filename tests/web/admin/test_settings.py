@@ -135,3 +135,12 @@ async def test_a_manager_may_look_and_check_and_change_nothing(console):
     assert (await manager.post(f"{SETTINGS}/callback-keys")).status == 403
     assert (await manager.post(f"{SETTINGS}/keys", {"name": "x"})).status == 403
     assert (await manager.get("/admin/a/plain/settings")).status == 404
+
+
+async def test_who_may_only_look_at_keys_reads_who_can_make_them(console):
+    manager = await console.as_(("account_manager",), "city")
+
+    page = await manager.get("/admin/a/city/settings/keys")
+
+    assert page.status == 200
+    assert "由系统管理员办理" in page.text
