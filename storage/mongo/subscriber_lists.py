@@ -1,31 +1,34 @@
 """Followers page by page for people who look for one (查找关注者), never a count of all.
 
-What is looked for decides the index: the beginning of an openid is a range of `_id`; one topic,
-region or tag is a key of `audience`; several at once are decided on the entries of `faces`. There a
-page looks at no more than `WINDOW` followers: what is rare among a million is found over several
-pages, each of which says where it stopped, rather than in one that nobody waits for.
+The beginning of an openid is a range of `_id`; a topic, a region, both together or a tag are a key
+of the index `audience`. Of a tag and something else the rarer one leads: its people are gone
+through part by part, and the other key is looked up for each part. So what is rare among a million
+is found at once; of two that are frequent and seldom meet, a page looks at `PARTS` × `PART` people
+and says where it stopped. No document is read but of those who are shown.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ExecutionTimeout
 
-from domain.broadcast import Audience
 from domain.errors import TooSlow
 from domain.ids import AccountId, OpenId
 from domain.looking import Found, Sought
-from storage.mongo.headcount import single_kind
+from storage.mongo.keys import conditions
 from storage.mongo.papers import subscriber_from
 from storage.mongo.people import SUBSCRIBERS, person_id
-from storage.mongo.rules import face_filter, one_of
+from storage.mongo.rules import one_of
 
-WINDOW = 100_000  # followers that one page looks at when no key alone decides
+PART = 1_000  # people whose other keys are looked up at once: some milliseconds
+PARTS = 10  # of them for one page
 PAGE_MILLISECONDS = 2_000
 
 Document = dict[str, Any]
+Keys = list[str]  # of which one must be there
 
 
 class MongoSubscriberLists:
@@ -55,31 +58,49 @@ class MongoSubscriberLists:
         if audience.is_empty:
             ids = await self._ids({"_id": bounds}, "_id_", limit + 1)
             return await self._found(account, ids, limit)
-        keys = single_kind(audience)
-        if keys is not None:
-            query = _following(account) | {"keys": one_of(keys), "_id": bounds}
-            return await self._found(account, await self._ids(query, "audience", limit + 1), limit)
-        return await self._windowed(account, audience, bounds, limit)
+        groups = conditions(audience)
+        if len(groups) > 1:
+            return await self._led(account, groups, bounds, limit)
+        query = _following(account) | {"keys": one_of(groups[0]), "_id": bounds}
+        return await self._found(account, await self._ids(query, "audience", limit + 1), limit)
 
-    async def _windowed(
-        self, account: AccountId, audience: Audience, bounds: Document, limit: int
+    async def _led(
+        self, account: AccountId, groups: Sequence[Keys], bounds: Document, limit: int
     ) -> Found:
-        """Look at a window of followers only; an edge beyond which nobody is known ends it."""
-        edge = await (
-            self._subscribers.find(_following(account) | {"_id": bounds}, {"_id": 1}, hint="faces")
-            .sort("_id", ASCENDING)
-            .skip(WINDOW - 1)
-            .limit(1)
-            .max_time_ms(PAGE_MILLISECONDS)
-            .to_list()
-        )
-        window = bounds | ({"$lte": edge[0]["_id"]} if edge else {})
-        query = {"$and": [_following(account), {"_id": window}, face_filter(audience)]}
-        ids = await self._ids(query, "faces", limit + 1)
-        found = await self._found(account, ids, limit)
-        if found.after is None and edge:
-            return Found(people=found.people, after=_openid(account, edge[0]["_id"]))
-        return found
+        """Go through the people of the rarest condition, and ask the others about each part."""
+        lead, *others = await self._rarest_first(account, groups)
+        found: list[str] = []
+        for _ in range(PARTS):
+            query = _following(account) | {"keys": one_of(lead), "_id": bounds}
+            part = await self._ids(query, "audience", PART)
+            found += await self._meant(account, part, others, limit + 1 - len(found))
+            if len(found) > limit or len(part) < PART:
+                return await self._found(account, found, limit)
+            bounds = bounds | {"$gt": part[-1]}
+        return replace(await self._found(account, found, limit), after=_openid(account, part[-1]))
+
+    async def _rarest_first(self, account: AccountId, groups: Sequence[Keys]) -> Sequence[Keys]:
+        """Order conditions by how many people hold; beyond what a page looks at all are many."""
+        numbers = [
+            await self._subscribers.count_documents(
+                _following(account) | {"keys": one_of(keys)},
+                hint="audience",
+                limit=PARTS * PART,
+                maxTimeMS=PAGE_MILLISECONDS,
+            )
+            for keys in groups
+        ]
+        order = sorted(range(len(groups)), key=lambda place: numbers[place])
+        return [groups[place] for place in order]
+
+    async def _meant(
+        self, account: AccountId, ids: list[str], others: Sequence[Keys], limit: int
+    ) -> list[str]:
+        """Return the first of these people for whom the other conditions hold as well."""
+        for keys in others:
+            query = _following(account) | {"keys": one_of(keys), "_id": {"$in": ids}}
+            ids = await self._ids(query, "audience", len(ids)) if ids else []
+        return ids[:limit]
 
     async def _ids(self, query: Document, hint: str, limit: int) -> list[str]:
         cursor = self._subscribers.find(query, {"_id": 1}, hint=hint).sort("_id", ASCENDING)

@@ -136,10 +136,9 @@ async def test_people_are_found_by_openid_tag_region_and_topic_alone_and_togethe
         assert await found(tag=hostile, topic=WATER) == ""
 
 
-async def test_what_is_rare_is_found_over_pages_that_each_look_at_a_few(
-    followers, people, monkeypatch
-):
-    monkeypatch.setattr(subscriber_lists, "WINDOW", 4)
+async def test_what_is_rare_is_found_at_once_whatever_else_is_asked(followers, people, monkeypatch):
+    monkeypatch.setattr(subscriber_lists, "PART", 2)
+    monkeypatch.setattr(subscriber_lists, "PARTS", 2)
     for number in range(14):
         rare = number in (9, 13)
         await _add(
@@ -151,8 +150,30 @@ async def test_what_is_rare_is_found_over_pages_that_each_look_at_a_few(
 
     first = await followers.page(CITY, Sought(tag="rare", topic=WATER))
 
-    assert (first.people, first.after) == ([], "o03")
+    assert [each.openid for each in first.people] == ["o09", "o13"]
     assert await _everybody(followers, Sought(tag="rare", topic=WATER)) == ["o09", "o13"]
+    assert await _everybody(followers, Sought(tag="rare", topic=POWER)) == []
+
+
+async def test_what_is_frequent_and_seldom_meets_is_found_over_pages_that_each_look_at_a_few(
+    followers, people, monkeypatch
+):
+    monkeypatch.setattr(subscriber_lists, "PART", 2)
+    monkeypatch.setattr(subscriber_lists, "PARTS", 2)
+    for number in range(14):
+        both = number == 11
+        await _add(
+            people,
+            f"o{number:02}",
+            tags=("elder",) if number % 2 == 0 or both else (),
+            subscriptions=(Subscription(topic=WATER),) if number % 2 or both else (),
+        )
+
+    first = await followers.page(CITY, Sought(tag="elder", topic=WATER))
+
+    assert first.people == []
+    assert first.after is not None
+    assert await _everybody(followers, Sought(tag="elder", topic=WATER)) == ["o11"]
 
 
 async def test_searches_and_references_open_only_for_the_account_they_were_made_for(followers):
