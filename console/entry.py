@@ -83,6 +83,7 @@ class _Entry:
     through: Literal["password", "provider"]
     credentials: int  # the person's when it began: with others it is over
     vouched: bool  # proved so far by what only the person has
+    enrolled: bool = False  # the phone was set up on this way in
     wrong: int = 0
 
     def content(self) -> dict[str, Any]:
@@ -92,6 +93,7 @@ class _Entry:
             "through": self.through,
             "credentials": self.credentials,
             "vouched": self.vouched,
+            "enrolled": self.enrolled,
             "wrong": self.wrong,
         }
 
@@ -183,7 +185,9 @@ class Entrance:
         if entry.through == "provider" and operator.single_sign_on_id:
             await self._operators.prove_identity(operator.id, operator.single_sign_on_id)
         await self._note(operator, "sign_in.second_factor", visit, after)
-        return await self._after_factor(operator, replace(entry, vouched=True), visit)
+        # the phone of somebody unconfirmed may be that of whoever knew the password first
+        is_theirs = entry.vouched or operator.unconfirmed_since is None
+        return await self._after_factor(operator, replace(entry, vouched=is_theirs), visit)
 
     async def enrolment(self, token: str) -> tuple[Step, Enrolment]:
         """Return what the phone is set up with, the same each time it is asked for."""
@@ -198,13 +202,14 @@ class Entrance:
         await self._not_enrolled(operator)
         await self._knock("code", operator.name, visit)
         if not entry.vouched:  # first, so that no phone of a stranger's ever counts by itself
-            await self._operators.unconfirm(operator.id, now=self._clock.now())
+            await self._operators.unconfirm(operator.id, now=self._clock.now(), with_code=False)
         codes = await self._factors.confirm(operator.id, code, to=token)
         if codes is None:
             await self._wrong(token, entry, operator, visit)
         await self._take(token)
         await self._note(operator, "second_factor.enrol", visit, _said(entry))
-        return replace(await self._after_factor(operator, entry, visit), codes=codes or ())
+        step = await self._after_factor(operator, replace(entry, enrolled=True), visit)
+        return replace(step, codes=codes or ())
 
     async def new_password(self, token: str, password: str, visit: Visit) -> Step:
         """End with a password that nobody else knows."""
@@ -219,7 +224,10 @@ class Entrance:
         ) as act:
             act.after |= _said(entry)
             if not entry.vouched:
-                await self._operators.unconfirm(operator.id, now=now)
+                # a code only for who chose password and phone in one go: none for who was handed
+                # a phone that somebody else had set up before
+                own = entry.enrolled or await self._factors.state(operator.id) is None
+                await self._operators.unconfirm(operator.id, now=now, with_code=own)
             if not await self._operators.set_password(
                 operator.id, password, now=now, only_if=entry.credentials
             ):
@@ -292,6 +300,7 @@ class Entrance:
             through=kept["through"],
             credentials=kept["credentials"],
             vouched=kept["vouched"],
+            enrolled=kept["enrolled"],
             wrong=kept["wrong"],
         )
         return entry, operator

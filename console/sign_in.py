@@ -2,9 +2,11 @@
 
 A session ends when nothing was done for `idle`, when `absolute` is over, when it is closed, and
 when its operator is disabled: the operator is read with every request. Whoever nobody has confirmed
-yet (ADR 26) is found without a role, and in no session from before they became so.
+yet (ADR 26) is found without a role, and in no session from before they became so. Their code is
+known to the first session after it was made, and to no later one.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from domain.access import OperatorAccount
@@ -52,6 +54,8 @@ class SignIn:
         if present is None or present.credentials != operator.credentials:
             await self._sessions.close(session.id)
             raise NotAllowed(Sentence("登录方式刚刚有变化，请重新登录。"))
+        if present.confirm_code:
+            await self._operators.show_code_in(operator.id, session.id)
         return token, session
 
     async def find(
@@ -73,6 +77,8 @@ class SignIn:
             return None
         if by_hand and now - session.seen_at >= NOTED_EVERY:
             await self._sessions.seen(session.id, now=now)
+        if operator.confirm_session != session.id:
+            operator = replace(operator, confirm_code="")
         return session, operator.in_force
 
     async def close(self, session: Session) -> None:

@@ -60,6 +60,7 @@ class OperatorAccount:
     identity_proven: bool = False  # they themselves have said that this claim is theirs
     unconfirmed_since: datetime | None = None  # they came in by what somebody else chose
     confirm_code: str = field(default="", repr=False)  # what they tell the security administrator
+    confirm_session: str = ""  # the session that shows it: of whoever set up phone and password
     credentials: int = 0  # counts the changes of how they come in
 
     @property

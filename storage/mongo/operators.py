@@ -206,10 +206,19 @@ class MongoOperators:
         """Let nothing that was begun before now count any more."""
         await self._operators.update_one({"_id": operator_id}, {"$inc": {"credentials": 1}})
 
-    async def unconfirm(self, operator_id: str, *, now: datetime) -> None:
+    async def unconfirm(self, operator_id: str, *, now: datetime, with_code: bool = True) -> None:
         """Note that somebody comes in by what another chose; each time has a code of its own."""
         code = "".join(secrets.choice(CONFIRM_ALPHABET) for _ in range(CONFIRM_LENGTH))
-        await self._operators.update_one({"_id": operator_id}, {"$set": _unconfirmed(now, code)})
+        await self._operators.update_one(
+            {"_id": operator_id}, {"$set": _unconfirmed(now, code if with_code else "")}
+        )
+
+    async def show_code_in(self, operator_id: str, session_id: str) -> None:
+        """Let a session show the code, if none does: the first after it was made."""
+        await self._operators.update_one(
+            {"_id": operator_id, "confirm_code": {"$nin": ["", None]}, "confirm_session": ""},
+            {"$set": {"confirm_session": session_id}},
+        )
 
     async def confirm(self, operator_id: str, code: str | None) -> bool:
         """Let somebody's roles count; False when the code is another. None asks for no code."""
@@ -222,7 +231,7 @@ class MongoOperators:
             still["confirm_code"] = known  # somebody else may have come in meanwhile
         result = await self._operators.update_one(
             {"_id": operator_id, **still},
-            {"$set": {"unconfirmed_since": None, "confirm_code": ""}},
+            {"$set": {"unconfirmed_since": None, "confirm_code": "", "confirm_session": ""}},
         )
         return result.matched_count == 1
 
@@ -305,7 +314,8 @@ def _still(credentials: int | None) -> Document:
 
 
 def _unconfirmed(now: datetime, code: str) -> Document:
-    return {"unconfirmed_since": now, "confirm_code": code, "identity_proven": False}
+    values: Document = {"unconfirmed_since": now, "confirm_code": code, "confirm_session": ""}
+    return values | {"identity_proven": False}
 
 
 def _spelt_code(code: str) -> str:
@@ -341,5 +351,6 @@ def _operator(document: Document) -> OperatorAccount:
         identity_proven=document.get("identity_proven", False),
         unconfirmed_since=document.get("unconfirmed_since"),
         confirm_code=document.get("confirm_code", ""),
+        confirm_session=document.get("confirm_session", ""),
         credentials=document.get("credentials", 0),
     )

@@ -103,6 +103,49 @@ async def test_a_phone_reset_after_a_password_was_given_has_to_be_confirmed_too(
     assert (await thief.get("/admin/a/city/broadcasts")).status == 404
 
 
+@pytest.mark.parametrize("how_far", ["the phone", "everything"])
+async def test_a_phone_that_was_set_up_beforehand_and_handed_over_shows_no_code(
+    console: Console, how_far: str
+):
+    """Its secret stays known to whoever set it up."""
+    system = await console.as_(("system_admin",))
+    security = await console.as_(("security_admin",))
+    made = await system.post("/admin/operators/new", {"name": "郑新人"})
+    password = ONCE.search(made.text)
+    assert password
+    thief, owner = await console.nobody(), await console.nobody()
+    await send(thief, "/admin/sign-in", {"name": "郑新人", "password": password[1]})
+    secret = MAC.search((await thief.get("/admin/sign-in/enrol")).text)
+    assert secret
+    await send(thief, "/admin/sign-in/enrol", {"code": phone_code(secret[1], console.ctx.clock)})
+    own = {"password": OWN, "again": OWN}
+    if how_far == "everything":
+        await send(thief, "/admin/sign-in/password", own)
+    console.ctx.clock.advance(60)  # type: ignore[attr-defined]
+
+    handed = password[1] if how_far == "the phone" else OWN
+    await send(owner, "/admin/sign-in", {"name": "郑新人", "password": handed})
+    code = phone_code(secret[1], console.ctx.clock)
+    step = await send(owner, "/admin/sign-in/code", {"code": code})
+    if step.location == "/admin/sign-in/password":
+        await send(
+            owner, step.location, {"password": "her-own-horse-8", "again": "her-own-horse-8"}
+        )
+    page = await owner.get("/admin/")
+
+    assert "角色还没有生效" in page.text
+    assert not CODE.search(page.text)
+    assert "请安全管理员重置动态口令" in page.text
+    who = await console.ctx.stores.operators.find_by_name("郑新人")
+    assert who
+    await security.post(f"/admin/operators/{who.id}/second-factor")
+    anew = await console.nobody()
+    await come_in(console, anew, who.name, await given_password(system, who))
+    code = code_on(await anew.get("/admin/"))
+    done = await security.post(f"/admin/operators/{who.id}/confirm", {"code": code})
+    assert done.status == 303
+
+
 async def test_with_a_phone_of_ones_own_a_given_password_needs_nobody_else(console: Console):
     system = await console.as_(("system_admin",))
     editor = await console.operator(("editor",))
