@@ -7,6 +7,7 @@ import orjson
 from tornado.web import HTTPError
 
 from console.dashboard import Point, Today, WaitKind
+from domain.allowance import NORMAL_SHARE, URGENT_SHARE
 from domain.authors import name_of
 from domain.clock import in_beijing
 from domain.figures import net_follows, quantile
@@ -149,6 +150,7 @@ def numbers_of(page: AdminPage, today: Today, quota: Day) -> dict[str, Any]:
         "reasons": reasons_of(page, today),
         "quota": quota,
         "left": quota.left_for("normal"),
+        "kept_share": round(100 * (URGENT_SHARE - NORMAL_SHARE)),
         "used_share": round(100 * quota.used / quota.limit) if quota.limit else 0,
     }
 

@@ -124,7 +124,7 @@ async def test_what_is_left_of_the_day_is_what_the_engine_would_still_give(conso
     numbers = (await editor.get(HOME + "dashboard/numbers", htmx=True)).text
 
     assert "<dd>650<small>" in " ".join(numbers.split()).replace("<dd> ", "<dd>")
-    assert "共 1,000，已用 0%，已排定的任务还要用 300" in numbers
+    assert "共 1,000，已用 0%，已排定的任务还要用 300；5% 只留给紧急任务" in numbers
 
 
 async def test_each_sees_what_waits_for_them(console: Console, clock):
