@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from domain.authors import name_of
-from domain.errors import NotFound
+from domain.errors import NotFound, StateError
 from domain.ids import BroadcastId
 from domain.review import Review, Revision
 from domain.sentence import Sentence
@@ -48,6 +48,13 @@ class Reviewing(BroadcastPart):
 
     async def again(self, refused: FormRefused, broadcast_id: str) -> None:
         await self._show(broadcast_id, refused)
+
+    async def too_late(self, broadcast_id: str, error: StateError, field: str, typed: str) -> None:
+        """Show what there is now, and what was typed: in its field, or as a comment to keep."""
+        progress = await self.look(broadcast_id)
+        place = field if progress.broadcast.state == "in_review" else "comment"
+        self.set_status(409)
+        await self._show(broadcast_id, FormRefused({"": error.say}, {place: typed}))
 
     async def _show(self, broadcast_id: str, refused: FormRefused | None = None) -> None:
         progress = await self.look(broadcast_id)
@@ -96,15 +103,19 @@ class Approve(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(ApprovalForm)
-        async with self.noting("broadcast.approve", f"broadcast:{broadcast_id}") as act:
-            review = await self.ctx.approvals.approve(
-                BroadcastId(broadcast_id),
-                self.account_id,
-                by=self.operator.author,
-                revision=form.revision,
-                text=form.text,
-            )
-            act.after["revision"] = review.revision
+        try:
+            async with self.noting("broadcast.approve", f"broadcast:{broadcast_id}") as act:
+                review = await self.ctx.approvals.approve(
+                    BroadcastId(broadcast_id),
+                    self.account_id,
+                    by=self.operator.author,
+                    revision=form.revision,
+                    text=form.text,
+                )
+                act.after["revision"] = review.revision
+        except StateError as error:
+            await self.too_late(broadcast_id, error, "text", form.text)
+            return
         self.flash(mark("已通过审核。有发布权限的人现在可以发布。"))
         self.go("broadcast", broadcast_id)
 
@@ -114,17 +125,21 @@ class Reject(Reviewing):
 
     async def post(self, broadcast_id: str) -> None:
         form = self.form(RejectionForm)
-        async with self.noting(
-            "broadcast.reject", f"broadcast:{broadcast_id}", before={"state": "in_review"}
-        ) as act:
-            await self.ctx.approvals.reject(
-                BroadcastId(broadcast_id),
-                self.account_id,
-                by=self.operator.author,
-                revision=form.revision,
-                reason=form.reason,
-            )
-            act.after |= {"state": "rejected", "revision": form.revision}
+        try:
+            async with self.noting(
+                "broadcast.reject", f"broadcast:{broadcast_id}", before={"state": "in_review"}
+            ) as act:
+                await self.ctx.approvals.reject(
+                    BroadcastId(broadcast_id),
+                    self.account_id,
+                    by=self.operator.author,
+                    revision=form.revision,
+                    reason=form.reason,
+                )
+                act.after |= {"state": "rejected", "revision": form.revision}
+        except StateError as error:
+            await self.too_late(broadcast_id, error, "reason", form.reason)
+            return
         self.flash(mark("已退回给拟稿人。"))
         self.go("broadcast", broadcast_id)
 

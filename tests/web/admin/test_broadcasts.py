@@ -97,6 +97,27 @@ async def test_an_edit_shows_what_changed_and_that_the_approval_is_void(console:
     assert "第 2 版" in stale.text
 
 
+async def test_a_decision_that_comes_too_late_shows_what_there_is_and_keeps_what_was_typed(
+    console: Console,
+):
+    reviewer, other = await console.as_(("reviewer",)), await console.as_(("reviewer",))
+    broadcast = await in_review(console)
+    await console.ctx.editing.edit(broadcast, order(title="改后"), author="operator:x:另一人")
+
+    stale = await decide(reviewer, broadcast, "rejection", reason="时间和地点都写错了")
+    await decide(other, broadcast, "rejection", revision="2", reason="先退回")
+    late = await decide(reviewer, broadcast, "approval", revision="2", text="我认真看过了")
+
+    assert (stale.status, late.status) == (409, 409)
+    assert "您看到的是第 1 版" in stale.text
+    assert "时间和地点都写错了</textarea>" in stale.text
+    assert "不在审核中" in late.text
+    assert "我认真看过了</textarea>" in late.text
+    log = [(e["action"], e["outcome"]) async for e in everything_said(console, broadcast)]
+    assert log.count(("broadcast.reject", "refused")) == 1
+    assert log.count(("broadcast.approve", "refused")) == 1
+
+
 async def test_a_return_needs_a_reason_and_keeps_what_was_typed(console: Console):
     reviewer = await console.as_(("reviewer",))
     broadcast = await in_review(console)
