@@ -7,7 +7,9 @@ translation is shown in Chinese.
 What comes from below as a `Sentence` is said in the language of the page wherever a template
 shows it. `| said` does the same where tags may stand, and marks what people wrote inside the
 sentence as Chinese, for screen readers; `| kept` is for texts of the database, which may be a
-sentence or what somebody wrote; `lang="zh"` marks what people wrote elsewhere.
+sentence or what somebody wrote; `| shown` is
+for either of a page's own data; `| written` marks what people wrote where tags may stand, and
+`{{ zh(text) }}` gives the attribute of an element around it.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,18 +22,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from domain.sentence import Say, Sentence, recalled
-from domain.stops import STOPS, stop_in_words
+from domain.sentence import Say, Sentence
+from templates.voice import Voice
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-KEPT = (  # patterns of sentences that are kept as strings
-    "{name}：暂停", "{name}：取消", "{who}：放弃", "恢复第 {number} 版",
-    "已用 {used}%", "{number} 个批次", "个人通知：{others} 个批次",
-    *(words.pattern for _, words in STOPS),
-)  # fmt: skip
 
 
 class ConsoleRenderer:
@@ -42,8 +39,14 @@ class ConsoleRenderer:
             "zh": NullTranslations(),
             "en": _read(folder / "admin" / "en"),
         }
+        self._voices = {
+            language: Voice(words.gettext, is_chinese=language == "zh")
+            for language, words in self._translations.items()
+        }
         self._pages = {
-            language: _environment(folder, filters, self._translations[language])
+            language: _environment(
+                folder, filters, self._translations[language], self._voices[language]
+            )
             for language in LANGUAGES
         }
 
@@ -53,13 +56,12 @@ class ConsoleRenderer:
 
     def say(self, language: Language, text: str) -> str:
         """Return a string of the code, or a sentence with its values, in that language."""
-        return _speaker(self._translations[language])(text)
+        return self._voices[language].say(text)
 
 
 def _environment(
-    folder: Path, filters: Mapping[str, Any], translations: NullTranslations
+    folder: Path, filters: Mapping[str, Any], translations: NullTranslations, voice: Voice
 ) -> Environment:
-    say = _speaker(translations)
     environment = Environment(
         loader=FileSystemLoader(folder),
         extensions=["jinja2.ext.i18n"],
@@ -69,47 +71,20 @@ def _environment(
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
-        finalize=lambda value: value.told(say) if isinstance(value, Sentence) else value,
+        finalize=lambda value: voice.say(value) if isinstance(value, Sentence) else value,
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters.update(filters)
-    environment.filters["said"] = lambda text: _said(text, say)
-    environment.filters["kept"] = lambda text: _kept(text, say)
+    environment.filters |= {
+        "said": voice.said, "kept": voice.kept, "written": voice.written, "shown": voice.shown,
+    }  # fmt: skip
+    environment.globals["zh"] = voice.language_of
     environment.globals["csrf_field"] = _csrf_field
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
     for name in ("gettext", "ngettext"):
         gettext = cast("Callable[..., str]", environment.globals[name])
-        environment.globals[name] = _with_sentences(gettext, say)
+        environment.globals[name] = _with_sentences(gettext, voice.say)
     return environment
-
-
-def _speaker(translations: NullTranslations) -> Say:
-    def say(text: str) -> str:
-        if isinstance(text, Sentence):
-            return text.told(say)
-        return translations.gettext(text) if text else ""
-
-    return say
-
-
-def _said(text: str, say: Say) -> Markup:
-    """Say a sentence as HTML, and mark what people wrote in it as Chinese."""
-    if not isinstance(text, Sentence):
-        return escape(say(text))
-    return escape(text.told(lambda pattern: escape(say(pattern)), _as_written))
-
-
-def _kept(text: str, say: Say) -> Markup:
-    found = recalled(stop_in_words(text or ""), KEPT)
-    return _said(found, say) if isinstance(found, Sentence) else escape(_as_written(found))
-
-
-def _as_written(text: str) -> str:
-    return Markup('<span lang="zh">{}</span>').format(text) if _has_chinese(text) else text
-
-
-def _has_chinese(text: str) -> bool:
-    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
 
 
 def _with_sentences(gettext: Callable[..., str], say: Say) -> Callable[..., str]:

@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 from jinja2.ext import babel_extract
 
-from templates.console import KEPT
+from templates.voice import KEPT
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "templates" / "admin").rglob("*.html"))
@@ -40,7 +40,7 @@ ELSEWHERE = {  # Chinese that no page of the console shows, or shows as what peo
     "console/watching.py": "the message of the webhook, which is Chinese",
     "domain/looking.py": "a mask",
     "subscriptions/": "the conversation with citizens",
-    "templates/console.py": "the patterns of kept sentences, a range of letters",
+    "templates/voice.py": "the patterns of kept sentences, a range of letters",
     "templates/environment.py": "answers to citizens",
     "templates/push_texts.py": "notices to citizens",
     "web/admin/forms.py": "a range of letters",
