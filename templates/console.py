@@ -5,11 +5,9 @@ one file for each area of the console, read once when a process starts. A string
 translation is shown in Chinese.
 
 What comes from below as a `Sentence` is said in the language of the page wherever a template
-shows it. `| said` does the same where tags may stand, and marks what people wrote inside the
-sentence as Chinese, for screen readers; `| kept` is for texts of the database, which may be a
-sentence or what somebody wrote; `| shown` is
-for either of a page's own data; `| written` marks what people wrote where tags may stand, and
-`{{ zh(text) }}` gives the attribute of an element around it.
+shows it. Where tags may stand, filters also mark what people wrote as Chinese: `| said` for a
+sentence, `| written` for what people wrote, `| shown` for either, `| kept` for either as a
+database gave it back; `{{ zh(text) }}` is the attribute of an element around a text.
 """
 
 from collections.abc import Callable, Mapping
