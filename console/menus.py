@@ -152,7 +152,7 @@ class Menus:
     async def _draft_of(self, account: AccountId, revision: int) -> MenuDraft:
         draft = await self.draft(account)
         if draft.revision != revision:
-            raise MenuChanged(draft)
+            raise MenuChanged(draft, on_publishing=True)
         return draft
 
     async def _published(

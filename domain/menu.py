@@ -210,20 +210,24 @@ class MenuVersion:
 
 
 class MenuChanged(StateError):
-    """Somebody else saved in between; nothing was overwritten."""
+    """Somebody else saved in between; nothing was overwritten, or published."""
 
     code = "menu_changed"
 
-    def __init__(self, draft: MenuDraft) -> None:
+    def __init__(self, draft: MenuDraft, *, on_publishing: bool = False) -> None:
         who = draft.edited_by or Sentence("另一位同事")
-        super().__init__(
-            Sentence(
-                "{who} 刚刚保存了新的草稿（第 {revision} 次保存），"
-                "您的修改没有保存。请对照后再决定。",
-                who=who,
-                revision=draft.revision,
-            )
+        saving = Sentence(
+            "{who} 刚刚保存了新的草稿（第 {revision} 次保存），您的修改没有保存。请对照后再决定。",
+            who=who,
+            revision=draft.revision,
         )
+        publishing = Sentence(
+            "{who} 刚刚保存了新的草稿（第 {revision} 次保存），"
+            "菜单没有发布。请看过新的草稿再发布。",
+            who=who,
+            revision=draft.revision,
+        )
+        super().__init__(publishing if on_publishing else saving)
         self.draft = draft
 
 

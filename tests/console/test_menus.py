@@ -66,7 +66,7 @@ async def test_an_older_draft_does_not_follow_a_newer_one_that_went_live(desk: D
     store.first = overtake
     slow = Menus(store, {CITY: desk.api}, desk.menus.first, CONTRACT_KEYS, desk.menus._audit, clock)
 
-    with pytest.raises(MenuChanged, match="王强"):
+    with pytest.raises(MenuChanged, match="菜单没有发布"):
         await slow.publish_draft(CITY, revision=1, by=LI)
 
     assert await desk.menus.live(CITY) == menu("新的")
