@@ -238,14 +238,14 @@ class MongoReports:
         end = facets["end"]
         return str(end[0]["last"]) if end and end[0]["number"] == size else None
 
-    async def reasons(self, broadcast: BroadcastId, *, most: int = GLANCE) -> Counter[Why]:
+    async def reasons(self, broadcast: BroadcastId) -> Counter[Why]:
         """Return why people were not reached so far, from the first so many of each state."""
         reasons: Counter[Why] = Counter()
         for state in UNREACHED:
             cursor = await self._deliveries.aggregate(
                 [
                     {"$match": {"broadcast": broadcast, "state": state}},
-                    {"$limit": most},
+                    {"$limit": GLANCE},
                     {
                         "$group": {
                             "_id": {"errcode": "$errcode", "reason": "$reason"},

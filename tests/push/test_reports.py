@@ -13,6 +13,7 @@ from push import live as live_module
 from push import reports as reports_module
 from push.live import Live
 from push.reports import Reports
+from storage.mongo import reports as report_store
 from storage.mongo.overview import MongoOverview
 from storage.mongo.reports import MongoReports
 from tests.support.push import CITY, Engine, order
@@ -80,6 +81,17 @@ async def test_a_report_tells_everybodys_fate_by_minute_and_by_reason(engine: En
     assert kept is not None
     _, failures = spread(kept.when)
     assert {why: sum(numbers) for why, numbers in failures.items()} == dict(report.reasons)
+
+
+async def test_while_it_is_sent_a_page_reads_a_glance_of_the_reasons(engine: Engine, monkeypatch):
+    broadcast = await finished(engine)
+    whole = await MongoReports(engine.database).reasons(broadcast.id)
+    monkeypatch.setattr(report_store, "GLANCE", 3)
+
+    glance = await MongoReports(engine.database).reasons(broadcast.id)
+
+    assert sorted(whole.values()) == [2, 5]
+    assert sorted(glance.values()) == [2, 3]
 
 
 async def test_a_report_in_slices_is_the_same_report(engine: Engine):
