@@ -4,7 +4,8 @@ Authlib and joserfc do the cryptography and the checks of claims; this module do
 time-out, no redirects and a limit to what it reads. What the provider says about itself (its
 metadata and keys) is fetched from the issuer of the settings when first needed and kept for an
 hour; a token signed with a key we do not know makes us fetch the keys again, at most once a
-minute. Nothing here knows operators.
+minute. Anybody may press the button, so one question at a time is asked, and a provider that did
+not answer is left alone for some seconds. Nothing here knows operators.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ SECONDS = 5.0  # each question
 MAX_ANSWER = 256 * 1024
 KEPT = timedelta(hours=1)
 KEYS_AGAIN = timedelta(minutes=1)
+LEFT_ALONE = timedelta(seconds=5)
 LEEWAY = 60  # seconds that two clocks may differ
 LONGEST_IDENTITY = 200
 ALGORITHMS = (
@@ -94,6 +96,8 @@ class OidcProvider:
         self._clock = clock
         self._seconds = seconds
         self._known: _Known | None = None
+        self._asking = asyncio.Lock()
+        self._failed: tuple[datetime, SignOnUnavailable] | None = None
 
     async def address(self, journey: Journey) -> str:
         """Return where the browser is sent."""
@@ -134,9 +138,21 @@ class OidcProvider:
     # --- what the provider says about itself ----------------------------------------------
 
     async def _ask_about_itself(self) -> _Known:
-        now = self._clock.now()
-        if self._known is not None and now - self._known.since < KEPT:
+        async with self._asking:
+            now = self._clock.now()
+            if self._known is not None and now - self._known.since < KEPT:
+                return self._known
+            if self._failed is not None and now - self._failed[0] < LEFT_ALONE:
+                raise SignOnUnavailable(f"left alone: {self._failed[1]}")
+            try:
+                self._known = await self._told(now)
+            except SignOnUnavailable as error:
+                self._failed = (self._clock.now(), error)
+                raise
+            self._failed = None
             return self._known
+
+    async def _told(self, now: datetime) -> _Known:
         issuer = self._settings.issuer
         told = await self._get(issuer.rstrip("/") + "/.well-known/openid-configuration")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
@@ -149,8 +165,7 @@ class OidcProvider:
             except (ValueError, TypeError, KeyError) as error:
                 raise SignOnUnavailable(f"the metadata breaks the standard: {error}") from error
         keys = await self._keys(str(told["jwks_uri"]))
-        self._known = _Known(metadata=told, keys=keys, since=now, keys_since=now)
-        return self._known
+        return _Known(metadata=told, keys=keys, since=now, keys_since=now)
 
     def _check_address(self, value: object, name: str) -> None:
         """An address to which secrets go must be as safe as the issuer's own."""

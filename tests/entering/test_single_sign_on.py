@@ -211,6 +211,29 @@ async def test_a_provider_that_fails_or_hangs_is_said_to_be_unavailable(door_to,
     server.close()
 
 
+async def test_a_crowd_at_the_button_does_not_crowd_a_provider_that_hangs(door_to, today):
+    asked = 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    service = door_to(settings_for(f"http://127.0.0.1:{port}"), seconds=0.3).service
+
+    done = await asyncio.gather(*(service.begin() for _ in range(50)), return_exceptions=True)
+    today.advance(timedelta(seconds=6))
+    with pytest.raises(SignOnUnavailable):
+        await service.begin()
+
+    assert all(isinstance(each, SignOnUnavailable) for each in done)
+    assert asked == 2
+    server.close()
+
+
 async def test_metadata_of_another_issuer_is_not_believed(door_to, issuer):
     other = urlunsplit(
         urlsplit(issuer)._replace(
