@@ -23,7 +23,7 @@ from web.admin.table import ConsoleRoute
 Form = Mapping[str, Sequence[str]]
 # they lead on to another page, and are measured as that
 LEADS = {
-    "home", "subscriber-value", "sign-in-code", "sign-in-enrol", "sign-in-password",
+    "home", "me-identity", "subscriber-value", "sign-in-code", "sign-in-enrol", "sign-in-password",
     "sign-in-provider", "sign-in-back",
 }  # fmt: skip
 WITHOUT_PROVIDER = {"sign-in-provider", "sign-in-back"}  # nobody signs in elsewhere here: 404

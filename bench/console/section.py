@@ -1,6 +1,7 @@
 """The section `console`: an account with everything in it, and every page of it timed."""
 
 import asyncio
+import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ SHOWN = 10  # the slowest of them
 ROUNDS, ROUNDS_SMALL = 5, 1
 MORE = 6  # of a page that missed the bar, alone: a neighbour may have been busy
 DEEP, PAGE = 200, 500  # pages to go down in a list of people
-MEMORY_MB = 350.0  # of the web process after it gave away a million rows, twice
+MEMORY_MB = 200.0  # of the web process after it gave away a million rows, twice
 SENT = 10_000  # sends after which people look at a broadcast that is under way
 
 
@@ -41,6 +42,7 @@ def section(plan: Plan, walk: Walk, found: Sequence[Property]) -> Section:
         title=f"The console, {plan.people:,} subscribers",
         rows=(),
         properties=[
+            *_patience(walk),
             told("pages, parts, plots and streams asked for", len(slow)),
             at_most("those slower than half a second at the median", len(missed), 0),
             *(
@@ -52,6 +54,18 @@ def section(plan: Plan, walk: Walk, found: Sequence[Property]) -> Section:
         ],
         checked="every status, and the figures of what counts people",
     )
+
+
+def _patience(walk: Walk) -> list[Property]:
+    """Tell how long it is until a number of people stands there, however often it was asked."""
+    found = {name: statistics.median(each) / 1000 for name, each in walk.waits.items()}
+    if not found:
+        return []
+    slowest = max(found, key=lambda name: found[name])
+    usual = statistics.median(found.values())
+    note = f"{slowest}; half of {len(found)} audiences {usual:.2f} s"
+    name = "a number of people stands there after, slowest"
+    return [told(name, found[slowest], unit="s", note=note)]
 
 
 async def measured(city: City, stock: Stock) -> tuple[Walk, list[Property]]:

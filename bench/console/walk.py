@@ -30,7 +30,10 @@ class Browser:
     csrf: str
 
     async def ask(self, base: str, ask: Ask) -> list[float]:
-        """Ask and check the answer; returns the milliseconds of each request that it took."""
+        """Ask and check the answer; returns the milliseconds of each request that it took.
+
+        While a number is being counted it asks again after a pause, as the page does.
+        """
         took: list[float] = []
         for _ in range(ROUNDS):
             begin = time.perf_counter()
@@ -106,6 +109,7 @@ class Walk:
     base: str
     known: Browsers
     times: dict[str, list[float]] = field(default_factory=dict)
+    waits: dict[str, list[float]] = field(default_factory=dict)  # until a number was there
     faults: dict[str, str] = field(default_factory=dict)
 
     async def through(self, asks: Sequence[Ask], rounds: int) -> None:
@@ -118,6 +122,9 @@ class Walk:
                     self.faults[ask.name] = f"{type(error).__name__}: {error}"
                 else:
                     self.times.setdefault(ask.name, []).extend(took)
+                    if ask.again:
+                        waited = sum(took) + PAUSE * 1000 * (len(took) - 1)
+                        self.waits.setdefault(ask.name, []).append(waited)
 
     def medians(self) -> dict[str, float]:
         """Return the median of each, the slowest first."""
