@@ -14,11 +14,12 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 from tornado.web import HTTPError
 
-from domain.audit import Wanted
+from domain.audit import Entry, Wanted
 from domain.audit_check import Place, Walk
 from domain.clock import BEIJING, in_beijing
 from domain.errors import InvalidInput
 from domain.ids import AccountId, OpenId
+from domain.sentence import Sentence
 from push.audit_rows import COLUMNS, cells, ticket, walk_of
 from web.admin.audit_words import choices, described
 from web.admin.base import AdminPage
@@ -149,19 +150,24 @@ class AuditExport(Download):
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="audit-{day}.csv"')
         async with self.sending():
-            await self.send("\ufeff" + _lines([COLUMNS]))  # by which spreadsheets know UTF-8
+            head = tuple(map(self.say, COLUMNS))
+            await self.send("\ufeff" + _lines([head]))  # by which spreadsheets know UTF-8
             left, before = MOST_EXPORTED, None
             while left:
                 async with asyncio.timeout(READ_SECONDS):
                     entries, before = await self.ctx.audit.search(
                         sought, before=before, limit=min(CHUNK, left)
                     )
-                await self.send(_lines([cells(entry) for entry in entries]))
+                await self.send(_lines([self._row(entry) for entry in entries]))
                 left -= len(entries)
                 if before is None:
                     return
             more = self.say(_MORE).format(number=MOST_EXPORTED)
             await self.send(_lines([(more,)]))
+
+    def _row(self, entry: Entry) -> tuple[str, ...]:
+        found = cells(entry)
+        return tuple(self.say(cell) if isinstance(cell, Sentence) else cell for cell in found)
 
 
 class AuditCheck(AdminPage):

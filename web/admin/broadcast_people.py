@@ -170,7 +170,7 @@ class ExportPage(RecipientsPage, Download):
                 (
                     mask_openid(each.openid),
                     self.say(OUTCOMES[each.state]),
-                    in_words(each),
+                    self.say(in_words(each)),
                     self.say(CHANNELS.get(each.channel, each.channel)),
                     f"{in_beijing(each.at):%Y-%m-%d %H:%M:%S}",
                     each.errcode,

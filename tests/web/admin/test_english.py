@@ -8,6 +8,7 @@ from domain.ids import AccountId
 from domain.incident import Condition
 from domain.template_form import TemplateForm
 from tests.support.console import Answer, Client, Console
+from tests.support.console_broadcasts import in_review, sent
 from tests.support.console_routes import made_up, sample
 from tests.support.html_forms import forms_of
 from tests.support.html_language import CHINESE, chinese_in
@@ -52,6 +53,8 @@ def wrong(answer: Answer) -> list[str]:
     if "html" in kind:
         return chinese_in(answer.text)
     text = json.dumps(json.loads(answer.text), ensure_ascii=False) if "json" in kind else ""
+    if "csv" in kind:  # the words of its rows are those of pages; the rest is what people wrote
+        text = answer.text.splitlines()[0].removeprefix("\ufeff")
     return [text[:200]] if CHINESE.search(text) else []
 
 
@@ -103,3 +106,37 @@ async def test_what_a_form_refuses_is_said_in_english(console: Console):
             break
 
     assert not found, "\n".join(f"{name}: {texts}" for name, texts in found.items())
+
+
+async def test_an_export_says_outcomes_and_reasons_in_english(console: Console):
+    client = await console.as_(DAILY)
+    await client.get("/admin/me?lang=en")
+    broadcast = await sent(console)
+
+    answer = await client.get(f"/admin/a/city/broadcasts/{broadcast}/export.csv")
+
+    assert CHINESE.findall(answer.text) == []
+    assert "Refuses this kind of notice" in answer.text
+    assert "Past its expiry" in answer.text
+
+
+async def test_a_broadcast_tells_in_english_who_stopped_it(console: Console):
+    client = await console.as_(DAILY, name="王芳")
+    await client.get("/admin/me?lang=en")
+    broadcast = await in_review(console)
+
+    done = await client.post(f"/admin/a/city/broadcasts/{broadcast}/cancel", {"revision": "1"})
+    answer = await client.get(done.location)
+
+    assert "Cancelled." in answer.text
+    assert '<span lang="zh">王芳</span>: cancelled' in answer.text
+    assert chinese_in(answer.text) == []
+
+
+async def test_a_chinese_page_marks_nothing(console: Console):
+    client = await console.as_(DAILY)
+
+    answer = await client.get("/admin/a/city/topics")
+
+    assert 'lang="zh"' not in answer.text
+    assert "停水通知" in answer.text
