@@ -24,8 +24,11 @@ class Form:
     fields: list[Field] = field(default_factory=list)
 
 
+PLANTED = "wz-evil"  # an element that hostile input tries to make
 _TYPED = {"text", "search", "password", "email", "url", "tel", "number", "date", "time", "month"}
 _TYPED |= {"datetime-local", "textarea"}
+_VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+NOWHERE = "\0"
 _NEVER = {"submit", "button", "image", "reset"}
 
 
@@ -39,20 +42,41 @@ class _Reader(HTMLParser):
         self._in_script = False
         self._select: Field | None = None
         self._has_chosen = False
+        self.sentences: dict[str, str] = {}  # beside which field, or "" for the form as a whole
+        self._described: dict[str, str] = {}  # what says more about a field, by its id
+        self._beside: list[str] = []  # for each open element, where its text belongs
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        self._open(tag, given)
         self.handlers += [f"{tag} {name}" for name in given if name.startswith("on")]
         self.handlers += [
             f"{tag} {value}" for value in given.values() if value.startswith("javascript:")
         ]
-        if tag == "script":
+        if tag == PLANTED:
+            self.handlers.append(f"the element {tag}, which was typed")
+        elif tag == "script":
             self._in_script = True
             self.scripts.append("")
         elif tag == "form":
             self._begin(given)
         elif self._in_form:
             self._take(tag, given)
+
+    def _open(self, tag: str, given: dict[str, str]) -> None:
+        id_ = given.get("id", "")
+        for said in given.get("aria-describedby", "").split():
+            self._described[said] = given.get("name", "")
+        if tag in _VOID:
+            return
+        place = self._beside[-1] if self._beside else NOWHERE
+        if id_.startswith("f-") and id_.endswith("-error"):
+            place = id_.removeprefix("f-").removesuffix("-error")
+        elif id_.startswith("blank-"):  # of 新建群发
+            place = self._described.get(id_, NOWHERE)
+        elif given.get("role") == "alert":
+            place = ""
+        self._beside.append(place)
 
     def _begin(self, given: dict[str, str]) -> None:
         self._in_form = True
@@ -83,6 +107,8 @@ class _Reader(HTMLParser):
                 fields.append(Field(name, kind, given.get("value", ""), kind in _TYPED))
 
     def handle_endtag(self, tag: str) -> None:
+        if tag not in _VOID and self._beside:
+            self._beside.pop()
         if tag == "form":
             self._in_form = False
         elif tag == "script":
@@ -91,6 +117,9 @@ class _Reader(HTMLParser):
             self._select = None
 
     def handle_data(self, data: str) -> None:
+        place = self._beside[-1] if self._beside else NOWHERE
+        if place != NOWHERE and data.strip():
+            self.sentences[place] = self.sentences.get(place, "") + data.strip()
         if self._in_script:
             self.scripts[-1] += data
 
@@ -107,3 +136,17 @@ def runs(page: str) -> list[str]:
     reader = _Reader()
     reader.feed(page)
     return [*(text for text in reader.scripts if text.strip()), *reader.handlers]
+
+
+def sentences_of(page: str) -> dict[str, str]:
+    """Return what a page says is wrong, by the field it stands beside ("": by none)."""
+    reader = _Reader()
+    reader.feed(page)
+    return reader.sentences
+
+
+def has_field(page: str, name: str) -> bool:
+    """Whether a page has this field to write into."""
+    return any(
+        field.name == name and field.is_typed for each in forms_of(page) for field in each.fields
+    )

@@ -170,6 +170,15 @@ class AdminPage(Page):
 
     # --- forms -------------------------------------------------------------------------------
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Read a field's bytes; those that are no UTF-8 become U+FFFD, as in every browser.
+
+        An address that is none is refused: what it means cannot be told (`name` None).
+        """
+        if name is None:
+            return super().decode_argument(value)
+        return value.decode(errors="replace")
+
     @property
     def csrf_token(self) -> str:
         """What a form must bring back: this session's, or of a browser without one."""
