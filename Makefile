@@ -84,7 +84,7 @@ imports: tools ## layers and doors
 	@$(BIN)/lint-imports
 
 test: tools browser ## all tests; TESTS=tests/push for some
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 faults: tools ## kill processes while 100,000 people are sent to (FAULTS_PEOPLE), and prove it
 	@FAULTS_PEOPLE=$(FAULTS_PEOPLE) $(BIN)/python -m pytest -m faults

@@ -74,7 +74,6 @@ async def test_people_are_walked_once_each_and_not_into_another_broadcast(delive
     found = await _walk(page, 7)
 
     assert [delivery.openid for delivery in found] == [f"o{n:03}" for n in range(0, 60, 3)]
-    assert await deliveries.count(ONE, "failed") == 20
     assert await deliveries.last(ONE, "failed") == "o057"
     assert len(await deliveries.page(ONE, None, limit=500)) == 60
     bounded = await deliveries.page(ONE, "failed", up_to=OpenId("o009"), limit=500)
