@@ -2,12 +2,15 @@
 says of each of its readers.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ExecutionTimeout
 
+from domain.errors import TooSlow
 from domain.ids import AccountId, OpenId
 from domain.masking import PersonName, Plate
 from domain.people import Subscriber
@@ -22,7 +25,7 @@ BEYOND = "\U0010ffff"  # sorts behind everything that an openid may go on with
 
 
 class MongoReaders:
-    """Looks up followers by the `_id` index alone, whatever the size."""
+    """Looks up followers by the `_id` index alone, whatever the size; `TooSlow` after a second."""
 
     def __init__(self, database: AsyncDatabase[Document], fields: FieldCipher) -> None:
         self._subscribers = database[SUBSCRIBERS]
@@ -59,7 +62,8 @@ class MongoReaders:
         cursor = collection.find(
             {"_id": {"$in": list(ids)}}, fields, hint="_id_", max_time_ms=MILLISECONDS
         )
-        return {document["_id"]: document for document in await cursor.to_list()}
+        with _in_time():
+            return {document["_id"]: document for document in await cursor.to_list()}
 
     async def _read(self, subscriber: Document, bound: Document) -> Known:
         own = [subscriber.get("region")]
@@ -82,4 +86,13 @@ class MongoReaders:
             sort=[("_id", 1)],
             max_time_ms=MILLISECONDS,
         )
-        return [subscriber_from(document) for document in await cursor.to_list()]
+        with _in_time():
+            return [subscriber_from(document) for document in await cursor.to_list()]
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except ExecutionTimeout as error:
+        raise TooSlow(f"looking for readers: {error}") from error

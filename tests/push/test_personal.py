@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.broadcast import Audience
+from domain.errors import TooSlow
 from domain.ids import OpenId, RegionCode
 from domain.masking import IdentityNumber, PersonName, Plate
 from domain.people import Bindings, Person, RealName, Vehicle
-from domain.personal import Known, general, unknown_in, widest
+from domain.personal import REGION, Known, general, unknown_in, widest
 from push.orders import OrderRefused
+from storage.mongo import readers
 from storage.mongo.readers import MongoReaders
 from tests.push.conftest import MakeEngine
 from tests.support.platform import Platform
@@ -160,3 +162,13 @@ async def test_nothing_that_a_message_does_not_show_is_decrypted(engine: Engine)
 
     assert region == {known: Known(region=RegionCode("440305"))}
     assert plate == {known: Known(plate=Plate("粤B12345"))}
+
+
+async def test_a_lookup_that_nobody_waits_for_any_longer_says_so(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(readers, "MILLISECONDS", 1)
+    many = [OpenId(f"o{number:027}") for number in range(50_000)]
+
+    with pytest.raises(TooSlow, match="looking for readers"):
+        await engine.reader_store.known(CITY, many, {REGION.name})
