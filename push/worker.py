@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
-BEGUN = timedelta(milliseconds=500)  # between two looks for batches that were begun before
+BEGUN = timedelta(milliseconds=200)  # between two looks for batches that were begun before
+MOST_FOUND = 64  # of these in one look: what one worker leaves that died
 MOST_STANDING = 200  # of these in one look while there are some of broadcasts that stand still
 STOOD = timedelta(seconds=1)  # before a batch of a paused broadcast is looked at again
 SETTINGS_AGAIN = timedelta(minutes=3)  # for personal notices, after an account's refusal
@@ -173,7 +174,7 @@ class Worker:
             return []
         held = self._held.values()
         full = {lane for lane in map(lane_of, held) if not self._lanes.room_for_begun(lane, held)}
-        most = MOST_STANDING if self._some_stand else 2 * self._concurrency
+        most = MOST_STANDING if self._some_stand else MOST_FOUND
         found = await self._ledger.list_abandoned(now, limit=most)
         found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=most)
         broadcasts = {broadcast for _, broadcast, _ in found}
