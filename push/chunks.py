@@ -53,6 +53,7 @@ ASK_AGAIN = timedelta(seconds=20)  # a platform that does not answer is left alo
 MANY_SILENT = 5
 MANY_REJECTED = 5  # tokens, and half of what was sent: then it is not chance
 SILENT_HOLD = timedelta(seconds=5)
+TOKEN_HOLD = timedelta(seconds=20)  # a token is replaced once a minute at most
 
 
 class Chunks:
@@ -250,16 +251,20 @@ class Chunks:
             # what was answered is true whoever holds the batch now, and can be written only once
             await self._record(job, batch, found.deliveries)
             raise LeaseLost(batch.id)
-        silent = len(found.at_risk) + found.silent
-        if silent >= MANY_SILENT and 2 * silent >= found.sends:
-            await self._hold(batch.account, found)
+        await self._leave_alone(batch.account, found)
         (found.at_risk if at_risk else found.afresh).extend(waiting)
 
-    async def _hold(self, account: AccountId, found: Round) -> None:
-        """Leave a platform alone that has stopped answering, instead of asking it everything."""
-        found.halted_until = self._clock.now() + SILENT_HOLD
+    async def _leave_alone(self, account: AccountId, found: Round) -> None:
+        """Hold the account, for all processes, when nobody is answered or our token is rejected."""
+        if _is_many(len(found.at_risk) + found.silent, MANY_SILENT, found):
+            pause = SILENT_HOLD
+        elif _is_many(len(found.rejected), MANY_REJECTED, found):
+            pause = TOKEN_HOLD
+        else:
+            return
+        found.halted_until = self._clock.now() + pause
         try:
-            await self._limiter.hold(account, SILENT_HOLD)
+            await self._limiter.hold(account, pause)
         except StoreAway as error:
             log.warning("limiter.away", extra={"reason": f"{error}; nothing is sent without it"})
 
@@ -273,7 +278,7 @@ class Chunks:
             case Delivery():  # unknown
                 found.deliveries.append(result)
                 found.silent += 1
-                if found.silent >= MANY_SILENT and 2 * found.silent >= found.sends:
+                if _is_many(found.silent, MANY_SILENT, found):
                     found.halted_until = self._clock.now() + SILENT_HOLD
             case NotThisWay():
                 found.turned_away[openid] = result
@@ -304,8 +309,8 @@ class Chunks:
         found.rejected.append(result)
         found.put_off.append(openid)
         found.put_off_until = max(found.put_off_until or until, until)
-        if len(found.rejected) >= MANY_REJECTED and 2 * len(found.rejected) >= found.sends:
-            found.halted_until = until
+        if _is_many(len(found.rejected), MANY_REJECTED, found):
+            found.halted_until = self._clock.now() + TOKEN_HOLD
 
     # --- outcomes -------------------------------------------------------------------------
 
@@ -380,6 +385,11 @@ class Chunks:
     def _all(self, people: Sequence[OpenId], state: Outcome, reason: str) -> list[Delivery]:
         now = self._clock.now()
         return [Delivery(openid=openid, state=state, at=now, reason=reason) for openid in people]
+
+
+def _is_many(number: int, many: int, found: Round) -> bool:
+    """Whether it is more than chance: at least so many, and half of what was sent."""
+    return number >= many and 2 * number >= found.sends
 
 
 def _pause(error: TemporaryDeliveryError | StoreAway) -> timedelta:

@@ -138,7 +138,7 @@ async def test_a_used_up_quota_holds_the_account_and_costs_nobody_anything(
         await asyncio.sleep(0.3)
         assert sum(platform.asked.values()) <= asked + 20  # what was on its way
         open_again = True
-        await engine.redis.delete(f"{engine.limiter.hold_prefix}{CITY}")  # its own clock is real
+        await _let_go(engine)
         clock.advance(wait)
         counts = await engine.finished(broadcast)
 
@@ -291,7 +291,9 @@ async def test_tokens_rejected_for_everybody_halt_the_sending_until_the_next_tok
         await until(is_quiet, within=20)
         assert seen[-1] < 2 * len(people)  # two for each that was under way, and nobody else
         assert await engine.state(broadcast) == "sending"
+        assert await _is_held(engine)  # for all processes
         platform.fault = lambda *_: None
+        await _let_go(engine)
         clock.advance(timedelta(minutes=2))
         counts = await engine.finished(broadcast)
 
@@ -310,12 +312,14 @@ async def test_tokens_rejected_for_everybody_and_for_minutes_pause_the_broadcast
     async with engine.working():
 
         async def is_paused_in_the_end() -> bool:
+            await _let_go(engine)
             clock.advance(30)
             return await engine.state(broadcast) == "paused"
 
         await until(is_paused_in_the_end, within=20)
         assert "40001" in (await engine.find(broadcast)).reason
         platform.fault = lambda *_: None
+        await _let_go(engine)
         clock.advance(timedelta(minutes=2))
         await engine.broadcasts.resume(broadcast)
         counts = await engine.finished(broadcast)
@@ -574,3 +578,8 @@ async def _adds_up(engine: Engine, broadcast) -> bool:
 
 async def _have_arrived(platform: Platform, number: int) -> bool:
     return len(platform.arrivals) >= number
+
+
+async def _let_go(engine: Engine) -> None:
+    """End a hold: the limiter's own clock is real."""
+    await engine.redis.delete(f"{engine.limiter.hold_prefix}{CITY}")
