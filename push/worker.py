@@ -34,8 +34,7 @@ log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two looks at an empty ring
 AWAY = 0.5  # the same while Redis does not answer
 BEGUN = timedelta(milliseconds=200)  # between two looks for batches that were begun before
-MOST_FOUND = 64  # of these in one look: what one worker leaves that died
-MOST_STANDING = 200  # of these in one look while there are some of broadcasts that stand still
+MOST_FOUND = 256  # of these in one look: what one worker leaves that died on a bad day
 STOOD = timedelta(seconds=1)  # before a batch of a paused broadcast is looked at again
 SETTINGS_AGAIN = timedelta(minutes=3)  # for personal notices, after an account's refusal
 NEWCOMERS = 8  # batches of queues it holds nothing of, taken even when it is busy
@@ -73,7 +72,6 @@ class Worker:
         self._lanes = Lanes(concurrency)
         self._held: dict[str, Batch] = {}
         self._look_for_begun = clock.now()
-        self._some_stand = False
         self._room = asyncio.Event()  # a batch ended
         self._health = Health()
         self._stopping = False
@@ -174,13 +172,11 @@ class Worker:
             return []
         held = self._held.values()
         full = {lane for lane in map(lane_of, held) if not self._lanes.room_for_begun(lane, held)}
-        most = MOST_STANDING if self._some_stand else MOST_FOUND
-        found = await self._ledger.list_abandoned(now, limit=most)
-        found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=most)
+        found = await self._ledger.list_abandoned(now, limit=MOST_FOUND)
+        found += await self._ledger.begun.list_(now, lanes={*resting, *full}, limit=MOST_FOUND)
         broadcasts = {broadcast for _, broadcast, _ in found}
         going = await self._gate.sending(broadcasts)
         standing = broadcasts - going
-        self._some_stand = bool(standing)
         if standing:
             await self._ledger.begun.set_aside(standing, now)
             for resumed in await self._gate.sending(standing):  # between our two questions
@@ -193,19 +189,15 @@ class Worker:
             if room.setdefault(lane, self._lanes.room_for_begun(lane, held)) > 0:
                 room[lane] -= 1
                 wanted.append(batch)
-        if len(found) < most:  # else there is more, looked for as soon as there is room
+        if len(found) < MOST_FOUND:  # else there is more, looked for as soon as there is room
             self._look_for_begun = now + BEGUN
         return await self._claim(wanted)
 
     async def _claim(self, wanted: Iterable[str]) -> list[Batch]:
         now = self._clock.now()
-        claimed = await asyncio.gather(
-            *(
-                self._ledger.claim(batch, owner=self._owner, now=now, until=now + self._lease)
-                for batch in set(wanted) - self._held.keys()
-            )
+        batches = await self._ledger.claim(
+            set(wanted) - self._held.keys(), owner=self._owner, now=now, until=now + self._lease
         )
-        batches = [batch for batch in claimed if batch is not None]
         self._held.update({batch.id: batch for batch in batches})
         return batches
 

@@ -8,6 +8,8 @@ Every write of a worker names owner, attempt and the state `leased`: after a los
 of it arrives any more.
 """
 
+import logging
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,10 +26,13 @@ from storage.mongo.begun import BEGUN, BEGUN_FIELDS, Begun, MongoBegun, begun_fr
 from storage.mongo.changes import batch_became
 from storage.mongo.joined import JoinedWrites
 
+log = logging.getLogger(__name__)
+
 Document = dict[str, Any]
 Lease = tuple[str, str, int]  # batch, owner, attempt: what fences a worker's writes
 SEPARATOR = "\n"
 DUPLICATE = 11000
+GONE = "the list of its recipients is gone; it is buried after some tries"
 MAX_STALLS = 8  # leases in a row that ended without any progress
 SWEPT = [(name, ASCENDING) for name in ("state", "due_at", "queue", "broadcast", "begun")]
 OUTCOMES: tuple[Outcome, ...] = ("sent", "failed", "skipped", "unknown")
@@ -114,12 +119,19 @@ class MongoLedger:
     # --- a worker's life with a batch -----------------------------------------------------
 
     async def claim(
-        self, wanted: str, *, owner: str, now: datetime, until: datetime
-    ) -> Batch | None:
-        """Lease a ready batch, or one whose lease ran out; None when there is nothing to do."""
-        found = await self._batches.find_one_and_update(
+        self, wanted: Collection[str], *, owner: str, now: datetime, until: datetime
+    ) -> list[Batch]:
+        """Lease those that are ready or whose lease ran out, in one update for any number.
+
+        Of two who want the same ones each gets what the other has not leased yet.
+        """
+        if not wanted:
+            return []
+        ids = {"_id": {"$in": list(wanted)}}
+        lease = {"state": "leased", "owner": owner, "claim": secrets.token_hex(8)}
+        await self._batches.update_many(
             {
-                "_id": wanted,
+                **ids,
                 "stalls": {"$lt": MAX_STALLS},
                 "$or": [
                     {"state": "ready", "due_at": {"$lte": now}},
@@ -127,17 +139,11 @@ class MongoLedger:
                 ],
             },
             {
-                "$set": {
-                    "state": "leased",
-                    "owner": owner,
-                    "lease_until": until,
-                    "begun": False,
-                },
+                "$set": {**lease, "lease_until": until, "begun": False},
                 "$inc": {"attempt": 1, "stalls": 1},
             },
-            return_document=ReturnDocument.AFTER,
         )
-        return await self._leased(found) if found else None
+        return await self._leased(await self._batches.find({**ids, **lease}).to_list())
 
     async def list_abandoned(self, now: datetime, *, limit: int) -> list[Begun]:
         """Return batches whose worker has stopped renewing its lease."""
@@ -317,7 +323,8 @@ class MongoLedger:
             },
             return_document=ReturnDocument.AFTER,
         )
-        return await self._leased(found) if found else None
+        batches = await self._leased([found] if found else [])
+        return batches[0] if batches else None
 
     async def expire_people(self, broadcast: BroadcastId, at: datetime) -> None:
         """Let the lists of a closed broadcast go."""
@@ -365,11 +372,27 @@ class MongoLedger:
             number += 1
         return number
 
-    async def _leased(self, document: Document) -> Batch:
-        batch_became(
-            document["_id"], "leased", owner=document["owner"], attempt=document["attempt"]
-        )
-        return await self._batch(document)
+    async def _leased(self, documents: Sequence[Document]) -> list[Batch]:
+        """Return the batches with their people, who are read together.
+
+        One whose list is gone is left out: its lease runs out, and in the end it is buried.
+        """
+        if not documents:
+            return []
+        lists = [document["people"] for document in documents]
+        people = {
+            found["_id"]: tuple(map(OpenId, found["openids"].split(SEPARATOR)))
+            async for found in self._people.find({"_id": {"$in": lists}}, {"openids": 1})
+        }
+        batches = []
+        for document in documents:
+            name, owner, attempt = document["_id"], document["owner"], document["attempt"]
+            batch_became(name, "leased", owner=owner, attempt=attempt)
+            if document["people"] in people:
+                batches.append(_batch(document, people[document["people"]]))
+            else:
+                log.error("batch.people_gone", extra={"batch": name, "reason": GONE})
+        return batches
 
     async def _write(self, batch: Batch, update: Document, guard: Document | None = None) -> None:
         """Make a fenced update, together with others of the same batch that come meanwhile."""
@@ -414,23 +437,21 @@ class MongoLedger:
             document["parent"] = batch.parent
         return document
 
-    async def _batch(self, document: Document) -> Batch:
-        people = await self._people.find_one({"_id": document["people"]}, {"openids": 1})
-        if people is None:
-            raise LookupError(f"the recipients of batch {document['_id']} are gone")
-        return Batch(
-            id=document["_id"],
-            broadcast=BroadcastId(document["broadcast"]),
-            account=AccountId(document["account"]),
-            seq=document["seq"],
-            queue=document["queue"],
-            owner=document["owner"],
-            attempt=document["attempt"],
-            lease_until=document["lease_until"],
-            people=tuple(map(OpenId, people["openids"].split(SEPARATOR))),
-            open=_open_chunks(document),
-            rank=document.get("rank", "bulk"),
-        )
+
+def _batch(document: Document, people: tuple[OpenId, ...]) -> Batch:
+    return Batch(
+        id=document["_id"],
+        broadcast=BroadcastId(document["broadcast"]),
+        account=AccountId(document["account"]),
+        seq=document["seq"],
+        queue=document["queue"],
+        owner=document["owner"],
+        attempt=document["attempt"],
+        lease_until=document["lease_until"],
+        people=people,
+        open=_open_chunks(document),
+        rank=document.get("rank", "bulk"),
+    )
 
 
 def _written(batches: Sequence[NewBatch]) -> None:

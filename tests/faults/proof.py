@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -112,6 +113,7 @@ def table(
     calm = [kill for kill in workers if kill.calm and kill.batches]
     all_resumed = max((kill.resumed or 0.0 for kill in workers), default=0.0)
     longest = killer.longest_calm()
+    usual = median([kill.resumed or 0.0 for kill in calm] or [0.0])
     most_unknown = bound * len(workers)
     injected = ", ".join(_injected(tally["faults"])) or "none"
     return [
@@ -129,7 +131,7 @@ def table(
          proof.unknown == proof.unknown_listed and proof.unknown <= most_unknown),
         ("failed, skipped", f"{proof.failed}, {proof.skipped}", "all counted",
          proof.counters_agree),
-        (f"resumed after a kill ({len(calm)} alone)", f"{longest:.1f} s",
+        (f"resumed after a kill ({len(calm)} alone)", f"{longest:.1f} s; half in {usual:.1f} s",
          f"≤ {resumed_within:g} s", (bool(calm) or not is_long) and longest <= resumed_within),
         (f"the same, all {len(workers)} kills", f"{all_resumed:.1f} s", "", True),
         ("receipts joined", f"{proof.delivered:,} of {proof.receipts:,}", "all",

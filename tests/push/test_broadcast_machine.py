@@ -152,11 +152,12 @@ class BroadcastMachine(RuleBasedStateMachine):
         engine, now = self.engine, self.clock.now()
         verdict = await Gate(engine.store, self.clock, quiet_hours=None).ask(self.seen)
         assert (verdict.word == "go") == (self.seen.state == "sending")
-        batch = await engine.ledger.claim(
-            f"{self.id}:{seq}", owner="w", now=now, until=now + timedelta(seconds=5)
+        batches = await engine.ledger.claim(
+            [f"{self.id}:{seq}"], owner="w", now=now, until=now + timedelta(seconds=5)
         )
-        if batch is None:
+        if not batches:
             return
+        (batch,) = batches
         for chunk in list(batch.open.values()):
             states = outcomes[: len(chunk.positions)]
             people = [batch.people[place] for place in chunk.positions]

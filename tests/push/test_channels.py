@@ -315,10 +315,9 @@ async def test_whoever_gets_a_template_message_after_a_crash_keeps_the_consent(
 async def claimed(engine, broadcast, owner, *, lease):
     now = engine.clock.now()
     ids = await engine.ledger.list_open(broadcast)
-    return [
-        await engine.ledger.claim(batch, owner=owner, now=now, until=now + timedelta(seconds=lease))
-        for batch in ids
-    ]
+    return await engine.ledger.claim(
+        ids, owner=owner, now=now, until=now + timedelta(seconds=lease)
+    )
 
 
 # --- customer-service messages -----------------------------------------------------------------

@@ -227,7 +227,7 @@ async def test_a_batch_that_keeps_killing_its_worker_is_set_aside_and_pauses_the
     broadcast = await engine.begin()
     for _ in range(MAX_STALLS + 1):
         now = clock.now()
-        await engine.ledger.claim(f"{broadcast}:0", owner="dying", now=now, until=now)
+        await engine.ledger.claim([f"{broadcast}:0"], owner="dying", now=now, until=now)
         clock.advance(1)
         await engine.recovery.tick()
 
@@ -247,8 +247,7 @@ async def test_a_dead_workers_batch_goes_before_the_rest_of_a_long_broadcast(
     people = await engine.follow(400)  # twenty batches: two seconds of sending
     broadcast = await engine.begin()
     now = clock.now()
-    last = await engine.ledger.claim(f"{broadcast}:19", owner="dying", now=now, until=now)
-    assert last is not None
+    assert await engine.ledger.claim([f"{broadcast}:19"], owner="dying", now=now, until=now)
 
     async with engine.working():
         await until(lambda: _has_card(platform, people[-1]))
@@ -279,8 +278,8 @@ async def test_one_worker_takes_over_all_that_many_have_left(
     platform.latency = 60.0  # nothing ends, no room is made
     broadcast = await engine.begin()
     now = clock.now()
-    for number in range(150):
-        assert await engine.ledger.claim(f"{broadcast}:{number}", owner="dying", now=now, until=now)
+    batches = [f"{broadcast}:{number}" for number in range(150)]
+    assert len(await engine.ledger.claim(batches, owner="dying", now=now, until=now)) == 150
     clock.advance(1)
     await engine.ledger.expire_leases(clock.now())
 

@@ -14,7 +14,7 @@ async def _die(engine: Engine, clock: FlowingClock, broadcast: BroadcastId, seq:
     name = f"{broadcast}:{seq}"
     for _ in range(MAX_STALLS + 1):
         now = clock.now()
-        await engine.ledger.claim(name, owner="dying", now=now, until=now)
+        await engine.ledger.claim([name], owner="dying", now=now, until=now)
         clock.advance(1)
         await engine.recovery.tick()
     return name

@@ -71,9 +71,9 @@ async def test_a_batch_that_is_not_due_yet_waits_and_does_not_lag(still, overvie
     broadcast = await still.begin()
     now = still.clock.now()
     until = now + timedelta(seconds=5)
-    batch = await still.ledger.claim(f"{broadcast}:0", owner="host:1:x", now=now, until=until)
+    (batch,) = await still.ledger.claim([f"{broadcast}:0"], owner="host:1:x", now=now, until=until)
     await still.ledger.release(batch, now + timedelta(minutes=1))
-    await still.ledger.claim(f"{broadcast}:1", owner="host:1:x", now=now, until=until)
+    await still.ledger.claim([f"{broadcast}:1"], owner="host:1:x", now=now, until=until)
 
     city = await _city(overviews)
 
@@ -97,8 +97,8 @@ async def test_processes_are_shown_with_the_batches_they_hold(still, overviews):
     now = still.clock.now()
     until = now + timedelta(seconds=5)
     await Processes(still.redis).beat("host:1", "push", now)
-    await still.ledger.claim(f"{broadcast}:0", owner="host:1:ab12", now=now, until=until)
-    await still.ledger.claim(f"{broadcast}:1", owner="host:2:cd34", now=now, until=until)
+    await still.ledger.claim([f"{broadcast}:0"], owner="host:1:ab12", now=now, until=until)
+    await still.ledger.claim([f"{broadcast}:1"], owner="host:2:cd34", now=now, until=until)
 
     alive, unheard = (await overviews.read()).processes
 

@@ -24,7 +24,7 @@ from tests.support.push import CITY, Engine, FlowingClock, until
 async def _was_begun(engine: Engine, clock: FlowingClock, broadcast: BroadcastId) -> None:
     """Let a worker die with the broadcast's first batch."""
     now = clock.now()
-    assert await engine.ledger.claim(f"{broadcast}:0", owner="dying", now=now, until=now)
+    assert await engine.ledger.claim([f"{broadcast}:0"], owner="dying", now=now, until=now)
     clock.advance(1)
     await engine.ledger.expire_leases(clock.now())
 

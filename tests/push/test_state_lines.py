@@ -65,7 +65,7 @@ async def _a_lively_day(engine: Engine) -> None:
     first = f"{buried}:0"
     for _ in range(MAX_STALLS):
         now = engine.clock.now()
-        assert await engine.ledger.claim(first, owner="dying", now=now, until=now)
+        assert await engine.ledger.claim([first], owner="dying", now=now, until=now)
         await asyncio.sleep(0.002)
     await engine.recovery.tick(engine.clock.now() + timedelta(seconds=1))
     await engine.broadcasts.resume(buried)

@@ -37,7 +37,9 @@ async def ledger(mongo) -> MongoLedger:
 
 async def _claim(ledger: MongoLedger, clock, owner: str = "w", seq: int = 0):
     now = clock.now()
-    return await ledger.claim(f"{BROADCAST}:{seq}", owner=owner, now=now, until=now + LEASE)
+    name = f"{BROADCAST}:{seq}"
+    batches = await ledger.claim([name], owner=owner, now=now, until=now + LEASE)
+    return batches[0] if batches else None
 
 
 async def test_a_batch_number_is_written_once_and_the_rest_of_the_page_is_not(ledger, mongo, clock):
@@ -198,3 +200,23 @@ async def test_the_sweep_is_answered_from_an_index_alone(ledger, mongo, clock):
     )
 
     assert plan["executionStats"]["totalDocsExamined"] == 0
+
+
+async def test_two_who_want_the_same_batches_share_them_and_a_gone_list_is_left_out(
+    ledger: MongoLedger, mongo, clock, caplog: pytest.LogCaptureFixture
+):
+    await ledger.add([_batch(clock, number) for number in range(6)])
+    names, now = [f"{BROADCAST}:{number}" for number in range(6)], clock.now()
+    lost = await mongo[ledger.collection].find_one({"_id": names[5]})
+    await mongo[ledger.people_collection].delete_one({"_id": lost["people"]})
+
+    taken = await asyncio.gather(
+        *(ledger.claim(names, owner=owner, now=now, until=now + LEASE) for owner in "ab")
+    )
+
+    assert sorted(batch.id for batches in taken for batch in batches) == names[:5]
+    assert [
+        {batch.owner for batch in batches} <= {who}
+        for who, batches in zip("ab", taken, strict=True)
+    ] == [True, True]
+    assert "batch.people_gone" in caplog.text

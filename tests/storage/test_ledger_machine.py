@@ -74,7 +74,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if after_a_crash:
             self.clock.advance(LEASE + timedelta(seconds=1))
         now = self.clock.now()
-        self._keep(self.do(self.ledger.claim(self.name, owner=owner, now=now, until=now + LEASE)))
+        taken = self.ledger.claim([self.name], owner=owner, now=now, until=now + LEASE)
+        self._keep(next(iter(self.do(taken)), None))
 
     @rule(owner=OWNERS)
     def claim_for_closing(self, owner: str) -> None:
