@@ -35,7 +35,7 @@ APP = "wx0123456789abcdef"
 OPENID = OpenId("oAbCd1234567890EfGhIjKlMnOpQ")
 TOKEN_PATH = "/cgi-bin/stable_token"
 BIG = 3717005636572528642  # larger than a float holds exactly
-QUICK = aiohttp.ClientTimeout(total=0.3, connect=0.2)
+QUICK = aiohttp.ClientTimeout(total=1.0, connect=0.8)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.support.wechat_stub import CUT, EMPTY, HTML_502, SILENCE, WeChatStub,
 
 APP = "wx0123456789abcdef"
 OPENID = "oAbCd1234567890EfGhIjKlMnOpQ"
-QUICK = aiohttp.ClientTimeout(total=0.3, connect=0.2)
+QUICK = aiohttp.ClientTimeout(total=1.0, connect=0.8)
 
 
 @pytest.fixture

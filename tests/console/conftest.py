@@ -30,7 +30,7 @@ from tests.support.clock import FakeClock
 from tests.support.ports import find_free_port
 
 CITY = AccountId("city")
-QUICK = aiohttp.ClientTimeout(total=0.5, connect=0.3)
+QUICK = aiohttp.ClientTimeout(total=1.0, connect=0.8)
 
 
 @dataclass
