@@ -103,9 +103,11 @@ class OutageTrigger:
             keys = (*keys, visit.emit.key(event, outage.revision, phase))
         news = memory.with_news(outage, known, keys, visit.now, is_first=is_first)
         if phase is not None:
-            # noted before it is said, so that a later revision finds it even after a crash
+            # noted before it is said, so that a later revision finds it even after a crash; what
+            # people know then is uncertain, so whatever that revision says is news
             noted = memory.own or replace(news, revision=0, due_at=None)
-            await self._put(visit, replace(noted, state={**noted.state, "keys": list(keys)}))
+            uncertain = {**noted.state, "keys": list(keys), "print": ""}
+            await self._put(visit, replace(noted, state=uncertain))
             card = words(outage, phase)
             order = _order(visit.account, outage.utility, regions_of(outage), card.title, card.data)
             order = replace(order, expires_at=_stale_at(outage, phase, known))

@@ -4,11 +4,12 @@ Feed, items and the way out are stand-ins in memory, so that hypothesis can live
 of stories; `test_trigger_outages` runs the real ones.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -175,7 +176,11 @@ class Story(RuleBasedStateMachine):
     def next(self) -> Outage:
         return replace(self.newest, revision=self.newest.revision + 1, actual_end=None)
 
-    @rule(start=st.integers(-2, 60), hours=st.integers(1, 9), forgets=st.booleans())
+    @rule(
+        start=st.one_of(st.integers(-2, 60), st.integers(0, 1)),
+        hours=st.one_of(st.integers(1, 9), st.just(5)),
+        forgets=st.booleans(),
+    )
     def move(self, start: int, hours: int, forgets: bool) -> None:
         self.publish(self.timed(replace(self.next, status="changed"), start, hours))
         if forgets:  # the feed was rebuilt and holds the newest revision only
@@ -287,3 +292,35 @@ class Story(RuleBasedStateMachine):
 
 TestStory = Story.TestCase
 TestStory.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+
+
+def told_of_the_way_back(there: Callable[[Story], None]) -> list[Said]:
+    """Live a story whose word of the way there is said, and its run dies before it is noted."""
+    story = Story()
+    story.begin(is_baseline=False, start=1)
+    story.run(None)
+    story.deliver()
+    there(story)
+    story.die_just_after_speaking()
+    story.move(start=1, hours=5, forgets=True)  # what it was at first
+    story.run(None)
+    story.nothing_outdated_is_still_going_out()
+    return list(story.voice.said.values())
+
+
+@pytest.mark.parametrize("hours", [2, 30])
+def test_back_to_the_first_time_after_a_crash_is_news(hours: int):
+    said = told_of_the_way_back(lambda story: story.move(start=hours, hours=5, forgets=False))
+
+    assert [(one.phase, one.is_stopped) for one in said] == [
+        ("announced", True),
+        ("changed", True),
+        ("changed", False),
+    ]
+
+
+def test_taken_up_again_after_a_crash_is_news():
+    said = told_of_the_way_back(lambda story: story.end(status="restored"))
+
+    assert [(one.phase, one.is_stopped) for one in said][-1] == ("changed", False)
+    assert all(one.is_stopped for one in said[:-1])
