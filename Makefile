@@ -20,7 +20,7 @@ MONGOD = $(wildcard $(VENV)/lib/python3*/site-packages/fiftyone/db/bin/mongod)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools browser demo format lint types imports test faults bench cover check clean
+.PHONY: help setup tools browser demo format lint types imports test explore faults bench cover check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,9 @@ imports: tools ## layers and doors
 
 test: tools browser ## all tests; TESTS=tests/push for some
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+explore: tools ## the property tests with examples nobody has seen yet; repeat at will
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile explore $(TESTS)
 
 faults: tools ## kill processes while 100,000 people are sent to (FAULTS_PEOPLE), and prove it
 	@FAULTS_PEOPLE=$(FAULTS_PEOPLE) $(BIN)/python -m pytest -m faults

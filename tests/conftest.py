@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 import uvloop
+from hypothesis import settings
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from redis.asyncio import Redis
@@ -23,6 +24,12 @@ from tests.support.settings import make_settings
 
 if TYPE_CHECKING:
     from storage.mongo.fields import FieldCipher
+
+
+# ADR 33: a build draws the same examples each time; `make explore` draws others
+settings.register_profile("build", derandomize=True)
+settings.register_profile("explore", print_blob=True)
+settings.load_profile("build")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -4,6 +4,7 @@ the transitions there are, an approval is of what was read, and the people add u
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -221,6 +222,7 @@ class BroadcastMachine(RuleBasedStateMachine):
         return DATA | {"area": f"第 {revision} 版的地点"}
 
 
+@pytest.mark.hypothesis
 async def test_a_broadcast_keeps_its_rules_in_any_order_of_what_happens(
     make_engine: MakeEngine,
 ):

@@ -292,6 +292,7 @@ async def ledger(mongo) -> MongoLedger:
     return ledger
 
 
+@pytest.mark.hypothesis
 async def test_any_order_of_what_owners_do_loses_nobody_and_counts_nobody_twice(ledger, mongo):
     def machine(do: Do[Any]) -> None:
         run_state_machine_as_test(
