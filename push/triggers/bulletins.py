@@ -3,8 +3,9 @@
 One item per event remembers the newest revision and the keys of what went out, as outages do.
 A revision that changes nothing people see says nothing; an older one, or the same again, does
 nothing. What is outdated is withdrawn before the new word goes out. The end is told only if
-somebody may have heard the beginning. The first look of all sets the baseline: what was announced,
-changed and ended before the trigger was switched on was told by other means.
+somebody may have heard the beginning, and a change before that is an announcement. The first look
+of all sets the baseline: what was announced, changed and ended before the trigger was switched on
+was told by other means.
 """
 
 from collections.abc import Callable
@@ -98,15 +99,16 @@ class BulletinTrigger(Generic[News]):
         phase = _phase(news, visit.now, is_known=is_known, was_over=was_over, changed=is_changed)
         if is_known and (phase is not None or news.is_over or is_changed):
             told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
-            if news.is_over and not (is_baseline or any(told)):
-                phase = None  # nobody has heard of it
+            if not (is_baseline or any(told)):  # nobody has heard of it yet
+                phase = "announced" if phase == "changed" else None
         if is_first:
             phase = None
         if phase is not None:
             keys.append(visit.emit.key(news.id, news.revision, phase))
-            # noted before it is said, so that a later revision finds it even after a crash
+            # noted before it is said, so that a later revision finds it even after a crash; what
+            # people know then is uncertain, so whatever that revision says is news
             unsaid = known or Item(id=news.id, revision=0, expires_at=news.stale_at + KEPT)
-            noted = {**unsaid.state, "keys": list(dict.fromkeys(keys))}
+            noted = {**unsaid.state, "keys": list(dict.fromkeys(keys)), "print": ""}
             await self._items.put(visit.account, self.name, replace(unsaid, state=noted))
             await visit.emit.broadcast(
                 news.order(visit.account, phase),

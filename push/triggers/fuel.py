@@ -72,10 +72,12 @@ class FuelTrigger:
         if decision.effective_at <= visit.now:
             return  # it applies already
         print_ = _print_of(decision)
-        said = known.state.get("key") if known else None
+        # of what was said, or was about to be
+        before: str = (known.state["key"] or "") if known else ""
+        key = visit.emit.key(event, decision.revision, "decided")
         if known is not None and known.state["print"] == print_:
-            said = said or ""
-        elif said and not await self._take_back(visit, decision, said):
+            key = before
+        elif before and before != key and not await self._take_back(visit, before):
             log.warning(
                 "trigger.fuel_corrected",
                 extra={
@@ -84,28 +86,42 @@ class FuelTrigger:
                     "reason": "it was told already; one push per window",
                 },
             )
+            key = before
         else:
-            said = await visit.emit.broadcast(
+            # noted before it is said, so that a correction finds it even after a crash
+            unsaid = known.revision if known else 0
+            await self._put(visit, decision, event, revision=unsaid, key=key, print_="")
+            await visit.emit.broadcast(
                 self._order(visit.account, decision, visit.now),
                 event=event,
                 revision=decision.revision,
                 phase="decided",
             )
-        await self._items.put(
-            visit.account,
-            NAME,
-            Item(
-                id=event,
-                revision=decision.revision,
-                state={"key": said, "print": print_},
-                expires_at=decision.effective_at + KEPT,
-            ),
-        )
+        revision = decision.revision
+        await self._put(visit, decision, event, revision=revision, key=key, print_=print_)
 
-    async def _take_back(self, visit: Visit, decision: FuelDecision, key: str) -> bool:
-        """Withdraw what nobody has received; False when somebody may have."""
-        opens = datetime.combine(decision.window_date, WINDOW[0], BEIJING)
-        if visit.now >= opens:
+    async def _put(
+        self,
+        visit: Visit,
+        decision: FuelDecision,
+        event: str,
+        *,
+        revision: int,
+        key: str,
+        print_: str,
+    ) -> None:
+        item = Item(
+            id=event,
+            revision=revision,
+            state={"key": key, "print": print_},
+            expires_at=decision.effective_at + KEPT,
+        )
+        await self._items.put(visit.account, NAME, item)
+
+    @staticmethod
+    async def _take_back(visit: Visit, key: str) -> bool:
+        """Withdraw what nobody has received; False when somebody may have, and it goes on."""
+        if await visit.emit.was_heard(key):
             return False
         return not await visit.emit.withdraw(key, reason=_WHY)
 

@@ -175,16 +175,23 @@ async def test_the_same_instant_in_another_zone_is_no_change(
     assert await desk.phases() == ["announced"]
 
 
-async def test_a_changed_detour_takes_the_place_of_the_old_word(desk, office, buses):
+@pytest.mark.parametrize(
+    ("is_heard", "word"), [(True, ("changed", "改道有变")), (False, ("announced", "改道"))]
+)
+async def test_a_changed_detour_takes_the_place_of_the_old_word(
+    desk, office, buses, is_heard, word
+):
     await office.news("transit", "announce", id="A")
     await desk.run(buses)
+    if is_heard:
+        await desk.hear()
     await office.news("transit", "change", id="A", stops_skipped=["华强北站", "上海宾馆站"])
     await desk.run(buses)
 
     old, new = await desk.said()
     assert (old["phase"], old["state"]) == ("announced", "cancelled")
-    assert (new["phase"], new["state"]) == ("changed", "scheduled")
-    assert new["data"]["matter"] == "M392路改道有变"
+    assert (new["phase"], new["state"]) == (word[0], "scheduled")
+    assert new["data"]["matter"] == f"M392路{word[1]}"
 
 
 async def test_the_end_is_told_to_those_who_may_have_heard_the_beginning(desk, office, buses):
@@ -333,6 +340,7 @@ async def test_a_revision_is_told_when_the_last_day_moves(desk, office, policies
     await desk.run(policies)
     assert await desk.phases() == ["announced"]
 
+    await desk.hear()
     await office.news("enterprise", "change", id="P", days=20)
     await desk.run(policies)
     assert await desk.phases() == ["announced", "changed"]

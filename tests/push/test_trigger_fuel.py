@@ -112,6 +112,7 @@ async def test_a_window_is_never_told_twice(desk, office, triggers, clock, again
     entry = await office.news("prices", "decide")
     await desk.run(triggers)
     move_to(clock, "2026-03-09 17:30")
+    await desk.hear()
     changed = {
         "the same": {},
         "a higher revision": {"revision": 2},
@@ -121,7 +122,7 @@ async def test_a_window_is_never_told_twice(desk, office, triggers, clock, again
     await desk.run(triggers)
     await desk.run(triggers)
 
-    assert await states(desk) == [("今晚24时油价上调，92号涨0.21元", "scheduled")]
+    assert await states(desk) == [("今晚24时油价上调，92号涨0.21元", "sending")]
 
 
 async def test_a_correction_before_five_takes_the_place_of_the_first(desk, office, triggers):

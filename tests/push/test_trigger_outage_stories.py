@@ -4,9 +4,9 @@ Feed, items and the way out are stand-ins in memory, so that hypothesis can live
 of stories; `test_trigger_outages` runs the real ones.
 """
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,138 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connectors.feeds import MarkUnknown
 from connectors.outage_feed import OutagePage
-from domain.ids import AccountId
 from domain.outage import OVER, Outage, Phase
-from push.orders import BroadcastOrder
 from push.triggers.outages import OutageTrigger
-from push.triggers.ports import Cursor, Outcome, Visit
-from storage.mongo.triggers import Item
-from tests.support.clock import START
+from push.triggers.ports import Cursor, Visit
 from tests.support.departments import outage
-
-CITY = AccountId("city")
-PAGE = 2
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Fuse:
-    """Lets the process die before the n-th thing it does to the outside."""
-
-    left: int | None = None
-    after_speaking = False
-
-    def spoken(self) -> None:
-        if self.after_speaking:
-            raise Killed
-        self.burn()
-
-    def burn(self) -> None:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Killed
-
-
-class Feed:
-    def __init__(self) -> None:
-        self.entries: list[Outage] = []
-        self.epoch = 0
-
-    async def changes(self, *, since: str, etag: str) -> OutagePage:
-        epoch, _, number = since.partition("-")
-        if since and int(epoch) != self.epoch:
-            raise MarkUnknown
-        start = int(number or 0)
-        found = tuple(self.entries[start : start + PAGE])
-        reached = start + len(found)
-        return OutagePage(
-            outages=found,
-            next=f"{self.epoch}-{reached}",
-            etag="",
-            more=reached < len(self.entries),
-            is_unchanged=False,
-        )
-
-
-class Items:
-    def __init__(self, fuse: Fuse) -> None:
-        self.kept: dict[str, Item] = {}
-        self.fuse = fuse
-
-    async def find(self, account: AccountId, trigger: str, items: list[str]) -> dict[str, Item]:
-        return {name: self.kept[name] for name in items if name in self.kept}
-
-    async def put(self, account: AccountId, trigger: str, item: Item) -> bool:
-        self.fuse.burn()
-        if item.id in self.kept and self.kept[item.id].revision > item.revision:
-            return False
-        self.kept[item.id] = item
-        return True
-
-    async def due(
-        self, account: AccountId, trigger: str, now: datetime, *, limit: int = 100
-    ) -> list[Item]:
-        return [item for item in self.kept.values() if item.due_at and item.due_at <= now]
-
-
-@dataclass
-class Said:
-    phase: str
-    order: BroadcastOrder
-    is_heard: bool = False
-    is_stopped: bool = False
-
-
-class Voice:
-    """`Emit` in memory; `now` is the machine's."""
-
-    def __init__(self, fuse: Fuse) -> None:
-        self.said: dict[str, Said] = {}
-        self.fuse = fuse
-        self.now = START
-
-    def key(self, event: str, revision: int, phase: str) -> str:
-        return f"{event}:{revision}:{phase}"
-
-    async def broadcast(
-        self, order: BroadcastOrder, *, event: str, revision: int, phase: str
-    ) -> str | None:
-        key = self.key(event, revision, phase)
-        if key not in self.said:
-            if order.expires_at is not None and order.expires_at <= self.now:
-                return None
-            self.fuse.burn()
-            self.said[key] = Said(phase, order)
-            self.fuse.spoken()
-        return key
-
-    async def withdraw(self, key: str, *, reason: str) -> bool:
-        found = self.said.get(key)
-        if found is None:
-            return False
-        self.fuse.burn()
-        found.is_stopped = True
-        return found.is_heard
-
-    async def was_heard(self, key: str) -> bool:
-        return key in self.said and self.said[key].is_heard
-
-    async def notice(self, order: Any) -> int:
-        raise AssertionError("an outage is nobody's personal notice")
-
-
-def at_once(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Run a coroutine that never really waits."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it waited for something")
+from tests.support.stories import CITY, Feed, Fuse, Items, Killed, Said, Voice, at_once
 
 
 class Story(RuleBasedStateMachine):
@@ -154,7 +28,8 @@ class Story(RuleBasedStateMachine):
     @initialize(is_baseline=st.booleans(), start=st.integers(1, 60))
     def begin(self, is_baseline: bool, start: int) -> None:
         self.fuse = Fuse()
-        self.feed, self.items, self.voice = Feed(), Items(self.fuse), Voice(self.fuse)
+        self.feed = Feed(lambda found, **page: OutagePage(outages=found, **page))
+        self.items, self.voice = Items(self.fuse), Voice(self.fuse)
         self.cursor: Cursor | None = None
         self.is_baseline = is_baseline
         self.is_read = False
@@ -184,8 +59,7 @@ class Story(RuleBasedStateMachine):
     def move(self, start: int, hours: int, forgets: bool) -> None:
         self.publish(self.timed(replace(self.next, status="changed"), start, hours))
         if forgets:  # the feed was rebuilt and holds the newest revision only
-            self.feed.entries = [self.newest]
-            self.feed.epoch += 1
+            self.feed.forget(self.newest)
 
     @precondition(lambda self: self.newest.status not in OVER)
     @rule(reason=st.sampled_from(["阀门更换", "水表更换"]))
