@@ -7,16 +7,15 @@ forgotten with the page: they are neither kept nor logged.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Annotated, Literal, Protocol
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from connectors.feeds import read_page
 from connectors.housing_fund import DEPARTMENT as FUND
 from connectors.http import Department, DepartmentClient
 from connectors.medical_insurance import DEPARTMENT as MEDICAL
-from connectors.payload import Code, Payload
+from connectors.payload import Code, Instant, Payload
 from connectors.social_insurance import DEPARTMENT as SOCIAL
 from domain.booking import Booking
 from domain.masking import IdentityNumber
@@ -58,7 +57,7 @@ class _Booked(Payload):
 
     number: Number
     seq: Code = Field(max_length=40)
-    at: AwareDatetime
+    at: Instant
     kind: Code = ""
     tail: str = ""
 
@@ -66,7 +65,7 @@ class _Booked(Payload):
         return Booking(
             id_number=IdentityNumber(self.number),
             seq=self.seq,
-            at=self.at.astimezone(UTC),
+            at=self.at,
             kind=self.kind,
             tail=self.tail,
         )

@@ -1,12 +1,10 @@
 """Policies for enterprises (惠企政策): every entry is one revision of one policy."""
 
-from datetime import UTC
-
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from connectors.http import Department, DepartmentClient
 from connectors.news_feed import HttpNewsFeed, NewsFeed
-from connectors.payload import Code, Payload, Text
+from connectors.payload import FOR_EVER, Code, Instant, Payload, Revision, Text
 from domain.city_news import Policy, PolicyStatus
 
 DEPARTMENT = Department(key="enterprise", title="企业服务平台", hotline="12345")
@@ -17,12 +15,12 @@ class PolicyPayload(Payload):
     """A policy as the platform publishes it; `apply_until` is missing when it stays open."""
 
     id: Code = Field(min_length=1, max_length=64)
-    revision: int = Field(1, ge=1)
+    revision: Revision = 1
     status: PolicyStatus = "published"
     title: Text = Field(min_length=1)
     issuer: Text
-    published_at: AwareDatetime
-    apply_until: AwareDatetime | None = None
+    published_at: Instant
+    apply_until: Instant | None = None
     url: str | None = Field(None, max_length=1024, pattern=r"^https?://[^\s/]+\S*$")
 
     def to_domain(self) -> Policy:
@@ -33,8 +31,8 @@ class PolicyPayload(Payload):
             status=self.status,
             title=self.title,
             issuer=self.issuer,
-            published_at=self.published_at.astimezone(UTC),
-            apply_until=self.apply_until.astimezone(UTC) if self.apply_until else None,
+            published_at=self.published_at,
+            apply_until=None if self.apply_until == FOR_EVER else self.apply_until,
             url=self.url,
         )
 

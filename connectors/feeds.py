@@ -45,7 +45,7 @@ class Page(Generic[Entry]):
 
 
 class _Envelope(Frame):
-    entries: tuple[dict[str, Any], ...] = Field(max_length=10 * LONGEST_PAGE)
+    entries: tuple[Any, ...] = Field(max_length=10 * LONGEST_PAGE)
     next: str = Field(max_length=200)
     more: bool = False
 
@@ -83,9 +83,7 @@ async def read_page(
     )
 
 
-def _read(
-    client: DepartmentClient, path: str, model: type[Entry], content: dict[str, Any]
-) -> Entry | None:
+def _read(client: DepartmentClient, path: str, model: type[Entry], content: Any) -> Entry | None:
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -6,11 +6,11 @@ contradict each other is left out: nobody is told of a rise that is a cut.
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from connectors.http import Department, DepartmentClient
 from connectors.news_feed import HttpNewsFeed, NewsFeed
-from connectors.payload import Code, Fen, Payload, Text
+from connectors.payload import FIRST_YEAR, FOR_EVER, Code, Fen, Instant, Payload, Revision, Text
 from domain.city_news import Decision, FuelDecision, FuelPrice
 from domain.clock import BEIJING
 
@@ -32,14 +32,14 @@ class _PerTon(Payload):
 class FuelPayload(Payload):
     """One decision."""
 
-    window_date: date
-    revision: int = Field(1, ge=1)
+    window_date: date = Field(ge=date(FIRST_YEAR, 1, 1), lt=FOR_EVER.date())
+    revision: Revision = 1
     decision: Decision
     delta_per_ton: _PerTon = _PerTon(gasoline=0, diesel=0)
     price_per_litre: tuple[_Price, ...] = Field((), max_length=20)
     province: Text = ""
     zone: Text = ""
-    effective_at: AwareDatetime | None = None
+    effective_at: Instant | None = None
     source: Text
 
     @model_validator(mode="after")
@@ -69,7 +69,7 @@ class FuelPayload(Payload):
             ),
             province=self.province,
             zone=self.zone,
-            effective_at=(self.effective_at or next_day).astimezone(UTC),
+            effective_at=self.effective_at or next_day.astimezone(UTC),
             source=self.source,
         )
 

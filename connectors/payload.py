@@ -5,15 +5,27 @@ counts as a broken contract.
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from domain.clock import BEIJING
 from domain.records import Source
 
 MAX_YUAN = Decimal(10_000_000_000)
+FIRST_YEAR = 1900
+FOR_EVER = datetime(2500, 1, 1, tzinfo=UTC)  # what is later means for good, often 9999-12-31
+
+
+def _instant(moment: datetime) -> datetime:
+    """Return a time that can be reckoned with: neither end of the calendar is near."""
+    if moment.year < FIRST_YEAR:
+        raise ValueError(f"is before {FIRST_YEAR}")
+    return moment.astimezone(UTC) if moment.year < FOR_EVER.year else FOR_EVER
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_instant)]  # in UTC
 
 
 class Payload(BaseModel):
@@ -26,10 +38,10 @@ class Frame(Payload):
     """What every answer carries: who says so, and as of when."""
 
     department: str = Field(min_length=1, max_length=40)
-    as_of: AwareDatetime
+    as_of: Instant
 
     def source(self, hotline: str) -> Source:
-        return Source(department=self.department, hotline=hotline, as_of=self.as_of.astimezone(UTC))
+        return Source(department=self.department, hotline=hotline, as_of=self.as_of)
 
 
 def _fen(value: Any) -> int:
@@ -38,7 +50,7 @@ def _fen(value: Any) -> int:
         raise ValueError("is not an amount of yuan")  # noqa: TRY004 pydantic wants ValueError
     try:
         fen = Decimal(value) * 100
-    except InvalidOperation as error:
+    except ArithmeticError as error:
         raise ValueError("is not an amount of yuan") from error
     if not fen.is_finite() or abs(fen) > MAX_YUAN * 100 or fen != fen.to_integral_value():
         raise ValueError("is not an amount of yuan in whole fen")
@@ -48,14 +60,17 @@ def _fen(value: Any) -> int:
 def _rate(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("is not a rate")  # noqa: TRY004 pydantic wants ValueError
-    return Decimal(value)
+    try:
+        return Decimal(value)
+    except ArithmeticError as error:
+        raise ValueError("is not a rate") from error
 
 
 def _beijing(value: Any) -> Any:
     """Read the local time police systems write, `2026-06-03 08:00`, as an instant."""
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)).astimezone(UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
     return value
 
 
@@ -66,8 +81,9 @@ def _text(value: Any) -> Any:
 
 Fen = Annotated[int, BeforeValidator(_fen)]
 Rate = Annotated[Decimal, BeforeValidator(_rate), Field(ge=0, le=100)]
-BeijingTime = Annotated[AwareDatetime, BeforeValidator(_beijing)]
+BeijingTime = Annotated[Instant, BeforeValidator(_beijing)]
 AsText = BeforeValidator(_text)
 Code = Annotated[str, AsText, Field(max_length=20)]
 Period = Annotated[str, AsText, Field(pattern=r"^(19|20)\d{2}(0[1-9]|1[0-2])$")]  # YYYYMM
+Revision = Annotated[int, Field(ge=1, le=2**53)]
 Text = Annotated[str, Field(max_length=200)]

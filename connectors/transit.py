@@ -1,13 +1,12 @@
 """Bus detours (公交改道, domain.md 3.2): every entry is one revision of one detour."""
 
-from datetime import UTC
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from connectors.http import Department, DepartmentClient
 from connectors.news_feed import HttpNewsFeed, NewsFeed
-from connectors.payload import Code, Payload, Text
+from connectors.payload import FOR_EVER, Code, Instant, Payload, Revision, Text
 from domain.city_news import Detour, DetourStatus, Direction, MovedStop
 from domain.ids import RegionCode
 
@@ -33,13 +32,13 @@ class DetourPayload(Payload):
     """A detour as the bus company publishes it; `to` is missing until the road is passable."""
 
     id: Code = Field(min_length=1, max_length=64)
-    revision: int = Field(ge=1)
+    revision: Revision
     status: DetourStatus
     line: Code = Field(min_length=1)
     direction: Direction = "both"
-    start: AwareDatetime = Field(alias="from")
-    end: AwareDatetime | None = Field(None, alias="to")
-    review_at: AwareDatetime | None = None
+    start: Instant = Field(alias="from")
+    end: Instant | None = Field(None, alias="to")
+    review_at: Instant | None = None
     reason: Text = ""
     path_before: Texts = ()
     path_after: Texts = ()
@@ -66,9 +65,9 @@ class DetourPayload(Payload):
             status=self.status,
             line=self.line,
             direction=self.direction,
-            start=self.start.astimezone(UTC),
-            end=self.end.astimezone(UTC) if self.end else None,
-            review_at=self.review_at.astimezone(UTC) if self.review_at else None,
+            start=self.start,
+            end=None if self.end == FOR_EVER else self.end,
+            review_at=self.review_at,
             reason=self.reason,
             path_before=self.path_before,
             path_after=self.path_after,

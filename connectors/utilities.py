@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Protocol, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from connectors.http import Department, DepartmentClient, Refusal
-from connectors.payload import Code, Frame, Payload, Text
+from connectors.payload import Code, Frame, Instant, Payload, Revision, Text
 from domain.clock import Clock
 from domain.errors import DepartmentError
 from domain.ids import RegionCode
@@ -46,8 +46,8 @@ class Utilities(Protocol):
 
 class _Phase(Payload):
     mode: PhaseMode
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Instant
+    end: Instant
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -66,16 +66,16 @@ class OutagePayload(Payload):
     """One revision of an interruption, as the companies write it."""
 
     id: Code = Field(max_length=40)
-    revision: int = Field(1, ge=1)
+    revision: Revision = 1
     utility: Utility
     kind: OutageKind
     status: OutageStatus
     phases: tuple[_Phase, ...] = Field(min_length=1, max_length=20)
     areas: tuple[_Area, ...] = Field(min_length=1, max_length=200)
     reason: Text = ""
-    announced_at: AwareDatetime
-    planned_end: AwareDatetime
-    actual_end: AwareDatetime | None = None
+    announced_at: Instant
+    planned_end: Instant
+    actual_end: Instant | None = None
     line: Text = ""
     affected: int | None = Field(None, ge=0)
     substitute: Text = ""
@@ -91,14 +91,14 @@ class OutagePayload(Payload):
             kind=self.kind,
             status=self.status,
             phases=tuple(
-                Phase(phase.mode, phase.start.astimezone(UTC), phase.end.astimezone(UTC))
+                Phase(phase.mode, phase.start, phase.end)
                 for phase in sorted(self.phases, key=lambda phase: phase.start)
             ),
             areas=tuple(Area(RegionCode(a.region), a.street, a.detail) for a in self.areas),
             reason=self.reason,
-            announced_at=self.announced_at.astimezone(UTC),
-            planned_end=self.planned_end.astimezone(UTC),
-            actual_end=self.actual_end.astimezone(UTC) if self.actual_end else None,
+            announced_at=self.announced_at,
+            planned_end=self.planned_end,
+            actual_end=self.actual_end,
             line=self.line,
             affected=self.affected,
             substitute=self.substitute,

@@ -69,6 +69,14 @@ async def test_304_to_a_question_that_did_not_ask_for_it_was_not_agreed(client_o
             await read_page(client_of(office.url), "/changes", Entry, since="m1")
 
 
+@pytest.mark.parametrize("nonsense", [None, "text", [], 7, {"id": None}, {"id": "\ud800"}])
+async def test_only_the_entry_that_is_nonsense_is_left_out(client_of, nonsense):
+    async with stub_department(answering(page({"id": 1}, nonsense, {"id": 3}))) as office:
+        found = await read_page(client_of(office.url), "/changes", Entry)
+
+    assert (found.entries, found.broken) == ((Entry(id=1), Entry(id=3)), 1)
+
+
 async def test_an_unknown_mark_says_begin_again(client_of):
     async with stub_department((410, "unknown_mark")) as office:
         with pytest.raises(MarkUnknown):
@@ -99,7 +107,7 @@ async def test_an_entry_that_makes_no_sense_is_left_out_with_an_alarm(client_of,
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {**FRAME, "entries": {}}, {**FRAME, "entries": [1], "next": "x"}, []]
+    "content", [{}, {**FRAME, "entries": {}}, {**FRAME, "entries": [], "next": 1}, []]
 )
 async def test_a_page_that_was_not_agreed_is_believed_in_nothing(client_of, content):
     async with stub_department(answering(content)) as office:

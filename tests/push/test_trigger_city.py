@@ -17,6 +17,8 @@ from tests.support.triggers import Desk, Office
 
 HOUR = timedelta(hours=1)
 
+END_OF_TIME = "9999-12-31T23:59:59-08:00"  # in UTC a year later
+
 
 @pytest.fixture
 async def desk(engine) -> Desk:
@@ -75,7 +77,9 @@ async def pretend_sent(desk: Desk) -> None:
     [
         ({"to": "2020-01-01T00:00:00+08:00"}, transit.open_detours),
         ({"from": "tomorrow"}, transit.open_detours),
+        ({"from": "0001-01-01T00:00:00+08:00"}, transit.open_detours),
         ({"revision": 0}, transit.open_detours),
+        ({"revision": 2**63}, transit.open_detours),
         ({"regions": ["福田区"]}, transit.open_detours),
         ({"stops_skipped": "市民中心站"}, transit.open_detours),
         ({"url": "javascript:alert(1)"}, transit.open_detours),
@@ -345,6 +349,16 @@ async def test_a_revision_is_told_when_the_last_day_moves(desk, office, policies
     await desk.run(policies)
     assert await desk.phases() == ["announced", "changed"]
     assert (await desk.said())[1]["data"]["matter"] == "更新：专精特新中小企业奖励"
+
+
+async def test_a_last_day_at_the_end_of_the_calendar_means_for_good(desk, office, policies):
+    good = await office.news("enterprise", "publish", id="P")
+    await office.news("enterprise", "raw", entry=good | {"id": "Q", "apply_until": END_OF_TIME})
+    await office.news("enterprise", "publish", id="R")
+    await desk.run(policies)
+
+    assert [each["key"].split(":")[2] for each in await desk.said()] == ["P", "Q", "R"]
+    assert (await desk.said())[1]["data"]["note"].endswith("发布，长期有效")
 
 
 async def test_a_policy_taken_back_is_told_to_those_who_heard_of_it(desk, office, policies):
