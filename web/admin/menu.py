@@ -48,13 +48,17 @@ class MenuPage(AdminPage):
         await self._show(draft, part_of(draft.menu, self._part(draft.menu), draft.revision))
 
     async def post(self) -> None:
-        edited = read_edited(self)
+        edited, errors = read_edited(self)
         draft = await self.ctx.menus.draft(self.account_id)
         if edited.part > len(draft.menu.conditional):
             raise FormRefused({"": self.say(_NO_PART)})
         order = self.get_body_argument("do", "save")
+        errors = {name: self.say(sentence) for name, sentence in errors.items()}
         if order == "look":
-            await self._look(draft, edited)
+            await self._look(draft, edited, errors)
+        elif errors:
+            self.set_status(422)
+            await self._show(draft, edited, errors=errors)
         elif order in ("save", "overwrite", "add-part", "remove-part", "part-up"):
             await self._save(draft, edited, order)
         else:
@@ -93,13 +97,13 @@ class MenuPage(AdminPage):
 
     # --- showing ----------------------------------------------------------------------------
 
-    async def _look(self, draft: MenuDraft, edited: Edited) -> None:
+    async def _look(self, draft: MenuDraft, edited: Edited, errors: dict[str, str]) -> None:
         """Answer with the phone and the sentences beside the fields, while somebody writes."""
         edited = self._checked(edited)
         if self.request.headers.get("HX-Target") == "menu-editor":
-            await self._show(draft, edited)
+            await self._show(draft, edited, errors=errors)
             return
-        self.fragment("admin/_menu_look.html", edited=edited, value_of=VALUE_OF)
+        self.fragment("admin/_menu_look.html", edited=edited, errors=errors, value_of=VALUE_OF)
 
     async def _show(
         self,

@@ -99,8 +99,8 @@ def rows_of(buttons: Iterable[Button]) -> tuple[Row, ...]:
     )
 
 
-def read_edited(page: RequestHandler) -> Edited:
-    """Return what the form brought; `FormRefused` for what no draft may hold."""
+def read_edited(page: RequestHandler) -> tuple[Edited, dict[str, str]]:
+    """Return what the form brought, and a sentence for each field that no draft may hold."""
     values = {
         name: value if isinstance(value, str) else value[-1]
         for name, value in shown_values(page).items()
@@ -113,6 +113,8 @@ def read_edited(page: RequestHandler) -> Edited:
     rows: list[Row] = []
     for token in tokens:
         texts = {name: values.get(f"{token}-{name}", "").strip() for name in LONGEST}
+        if texts["type"] != "miniprogram":
+            texts |= {"appid": "", "pagepath": ""}  # of an earlier choice, and kept nowhere
         errors |= {
             f"{token}-{name}": _TOO_LONG
             for name, text in texts.items()
@@ -125,25 +127,20 @@ def read_edited(page: RequestHandler) -> Edited:
             rows[-1] = replace(rows[-1], rows=(*rows[-1].rows, row))
     rule = {name: values.get(f"menu-{name}", "").strip() for name in ("tag_id", "platform")}
     errors |= {f"menu-{name}": _TOO_LONG for name, text in rule.items() if len(text) > 40}
-    if errors:
-        raise FormRefused(errors)
-    return Edited(
+    edited = Edited(
         part=_number(values.get("part", "")),
         revision=_number(values.get("revision", "")),
         shown=_number(values.get("shown", "")),
         rule=MatchRule(**rule),
         rows=tuple(rows),
     )
+    return edited, errors
 
 
 def _button(texts: Mapping[str, str]) -> Button:
     kind = texts["type"]
-    is_program = kind == "miniprogram"
     button = Button(
-        name=texts["name"],
-        type=kind,
-        appid=texts["appid"] if is_program else "",
-        pagepath=texts["pagepath"] if is_program else "",
+        name=texts["name"], type=kind, appid=texts["appid"], pagepath=texts["pagepath"]
     )
     match VALUE_OF.get(kind, "key"):
         case "url":

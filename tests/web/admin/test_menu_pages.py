@@ -131,6 +131,24 @@ async def test_what_no_draft_may_hold_is_refused_with_a_sentence(console, manage
     assert (await console.ctx.menus.draft(CITY)).revision == 0
 
 
+async def test_what_is_too_long_is_said_beside_it_and_everything_typed_stays(console, manager):
+    await manager.post(MENU, form(ONE))
+    typed = form(("t0", "字" * 201, "click", "x"), ("t1", "办事", "click", "y"), revision=1)
+
+    refused = await manager.post(MENU, typed)
+    looked = await manager.post(MENU, typed | {"do": "look"}, htmx=True)
+    moved = await manager.post(MENU, typed | {"do": "up:t1"}, htmx=True)
+    saved = await manager.post(MENU, typed | {"t0-name": "查询"})
+
+    for answer in (refused, moved):
+        assert answer.status == 422
+        assert f'value="{"字" * 201}"' in answer.text
+        assert 'value="办事"' in answer.text
+        assert 'd-block" id="f-t0-name-error">内容太长' in answer.text
+    assert 'id="f-t0-name-error" hx-swap-oob="true">内容太长' in looked.text
+    assert saved.status == 303
+
+
 async def test_hostile_names_are_shown_as_text(console, manager):
     name = '"><script>alert(1)</script>{{7*7}}\u202e'
     await manager.post(MENU, form(("t0", name, "view", "javascript:alert(1)")))
