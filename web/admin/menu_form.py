@@ -139,9 +139,7 @@ def read_edited(page: RequestHandler) -> tuple[Edited, dict[str, str]]:
 
 def _button(texts: Mapping[str, str]) -> Button:
     kind = texts["type"]
-    button = Button(
-        name=texts["name"], type=kind, appid=texts["appid"], pagepath=texts["pagepath"]
-    )
+    button = Button(name=texts["name"], type=kind, appid=texts["appid"], pagepath=texts["pagepath"])
     match VALUE_OF.get(kind, "key"):
         case "url":
             return replace(button, url=texts["value"])
