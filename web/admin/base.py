@@ -30,7 +30,7 @@ from push.audit import Act
 from push.orders import OrderRefused
 from templates.console import LANGUAGES, Language
 from web.admin import assets, cookies
-from web.admin.forms import FormRefused, Model, read_form, shown_values
+from web.admin.forms import FormRefused, Model, read_form, shown_values, upright
 from web.admin.navigation import navigation
 from web.admin.table import NAMES, ConsoleRoute
 from web.admin.words import mark
@@ -173,11 +173,12 @@ class AdminPage(Page):
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Read a field's bytes; those that are no UTF-8 become U+FFFD, as in every browser.
 
-        An address that is none is refused: what it means cannot be told (`name` None).
+        What turns the direction of writing is dropped, in forms and queries alike. An address that
+        is none is refused: what it means cannot be told (`name` None).
         """
         if name is None:
             return super().decode_argument(value)
-        return value.decode(errors="replace")
+        return upright(value.decode(errors="replace"))
 
     @property
     def csrf_token(self) -> str:

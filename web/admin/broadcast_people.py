@@ -100,7 +100,8 @@ class ExportPage(RecipientsPage, Download):
             await self.send(part)
 
     def _begin(self, broadcast: Broadcast, kind: str) -> None:
-        name = quote(f"{broadcast.title[:40]}-{broadcast.id}.{kind}", safe="")
+        title = "".join(filter(str.isprintable, broadcast.title))  # nothing turns the file's ending
+        name = quote(f"{title[:40]}-{broadcast.id}.{kind}", safe="")
         self.set_header(
             "Content-Disposition",
             f"attachment; filename=\"{broadcast.id}.{kind}\"; filename*=UTF-8''{name}",

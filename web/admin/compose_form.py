@@ -20,21 +20,20 @@ from domain.sentence import Sentence, joined
 from push.composing import LONGEST_URL
 from push.orders import BroadcastOrder, Fault
 from web.admin.compose_rule import Raw, RuleIncomplete, fields_of, node_of, read_node, rule_of
+from web.admin.forms import upright
 
 LONGEST_TITLE, LONGEST_VALUE, LONGEST_TAG = 100, 500, 32
 MOST_CHOSEN = 100  # topics, regions, tags, broadcasts
 MOST_LATE = 10_080  # minutes, a week
 WAYS: tuple[Way, ...] = ("workdays", "weekly", "monthly", "tax", "cron")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _FIRST, _LAST = datetime(2011, 1, 1, tzinfo=BEIJING), datetime(2200, 1, 1, tzinfo=BEIJING)
 
 
 def cleaned(arguments: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return a form without marks that turn the direction of writing, and with plain line ends."""
     return {
-        name: [_TURNING.sub("", value).strip() for value in values]
-        for name, values in arguments.items()
+        name: [upright(value).strip() for value in values] for name, values in arguments.items()
     }
 
 

@@ -1,8 +1,8 @@
 """Reading a form (表单): fields into a pydantic model, faults into sentences beside the fields.
 
-Marks that turn the direction of writing are dropped: they have no place in Chinese text and make
-a text read otherwise than it is. Control characters are dropped by Tornado. Everything else is
-kept as it was typed and escaped where it is shown.
+Marks that turn the direction of writing are dropped from whatever a browser sends: they have no
+place in Chinese text and make a text read otherwise than it is. Control characters are dropped by
+Tornado. Everything else is kept as it was typed and escaped where it is shown.
 """
 
 import re
@@ -72,6 +72,11 @@ class FormRefused(InvalidInput):
         self.values = dict(values or {})
 
 
+def upright(text: str) -> str:
+    """Return a text without marks that turn the direction of writing, or are no characters."""
+    return _TURNING.sub("", text)
+
+
 def read_form(page: RequestHandler, model: type[Model], say: Callable[[str], str]) -> Model:
     """Return the form's fields as a model, or raise `FormRefused` with sentences in `say`'s words.
 
@@ -81,7 +86,7 @@ def read_form(page: RequestHandler, model: type[Model], say: Callable[[str], str
     given: dict[str, Any] = {}
     for attribute, field in model.model_fields.items():
         name = field.alias or attribute
-        found = [_TURNING.sub("", text) for text in page.get_body_arguments(name)]
+        found = page.get_body_arguments(name)
         if _takes_several(field.annotation):
             values[name] = given[name] = found
         elif found:
@@ -98,7 +103,7 @@ def shown_values(page: RequestHandler) -> dict[str, str | list[str]]:
     """Return everything a form brought, to show it again beside what is wrong with it."""
     values: dict[str, str | list[str]] = {}
     for name in page.request.body_arguments:
-        found = [_TURNING.sub("", text) for text in page.get_body_arguments(name)]
+        found = page.get_body_arguments(name)
         values[name] = found if len(found) > 1 else found[-1]
     return _shortened(values)
 
