@@ -45,9 +45,8 @@ _BY_ENGLISH: Mapping[str, Level] = {
     "blue": "blue",
 }
 _COLOUR = re.compile("([红橙黄蓝])色")
-_ENDS_AS = re.compile(
-    "(?:升级为|升级发布|降级为|变更为|更新为|改为|调整为|改发)[^，。；]*?([红橙黄蓝])色"
-)
+_CLAUSE = re.compile("[，。；]")
+_BECOMES = re.compile("升级为|升级发布|降级为|变更为|更新为|改为|调整为|改发")
 _ABOUT_LEVEL = re.compile(r"level|colou?r|级别|等级|颜色|severity", re.IGNORECASE)
 
 
@@ -209,8 +208,10 @@ def regions_of(area: AlertArea) -> tuple[RegionCode, ...]:
 
 def _level_in_text(text: str) -> Level | None:
     """Return the colour that a sentence names, if it is one and the same throughout."""
-    if arrived := _ENDS_AS.search(text):
-        return _BY_WORD[arrived[1]]
+    for clause in _CLAUSE.split(text):
+        becomes = _BECOMES.search(clause)
+        if becomes and (arrived := _COLOUR.search(clause, becomes.end())):
+            return _BY_WORD[arrived[1]]
     colours = set(_COLOUR.findall(text))
     return _BY_WORD[colours.pop()] if len(colours) == 1 else None
 

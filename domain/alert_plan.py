@@ -11,6 +11,8 @@ and its end, tied by their references):
 - nothing is relayed after its `expires`;
 - what comes late changes nothing that was sent later: it neither ends nor takes the place of it.
 
+Messages that refer to the same one belong together, even if that one never came to us.
+
 An area without a code that we know means the whole account: one alert too many is a nuisance,
 one too few is a danger.
 """
@@ -39,6 +41,7 @@ from domain.topic import ancestors
 WITHOUT_EXPIRY = timedelta(hours=24)  # how long an alert that does not say so is news
 NEWS_OF_END = timedelta(hours=12)  # longer than the quiet hours
 ENDED = "已解除"
+MOST_REGIONS = 500  # of one push: who names more means everybody
 ACCOUNT = RegionCode("")  # everybody who follows the topic, wherever they are
 _NEVER: Mapping[Status, str] = {
     "Exercise": "exercise",
@@ -294,6 +297,8 @@ def _regions(infos: Sequence[AlertInfo], find_region: Places) -> tuple[RegionCod
             found[ACCOUNT] = None
         for area in info.areas:
             found |= dict.fromkeys(_places(area, find_region))
+            if ACCOUNT in found or len(found) > MOST_REGIONS:
+                return (ACCOUNT,)
     if ACCOUNT in found:
         return (ACCOUNT,)
     return tuple(
@@ -305,10 +310,13 @@ def _places(area: AlertArea, find_region: Places) -> tuple[RegionCode, ...]:
     """Return an area's regions: by code, else by name, else everywhere."""
     if codes := regions_of(area):
         return codes
-    names = [name for name in re.split(r"[、，,;；\s]+", area.text) if name]
-    found = [find_region(name) for name in names]
-    known = tuple(code for code in found if code is not None)
-    return known if known and len(known) == len(found) else (ACCOUNT,)
+    found: list[RegionCode] = []
+    for name in dict.fromkeys(re.split(r"[、，,;；\s]+", area.text)):
+        code = find_region(name) if name else None
+        if name and code is None:
+            return (ACCOUNT,)
+        found += [code] if code else []
+    return tuple(found) or (ACCOUNT,)
 
 
 def _expiry(info: AlertInfo, sent: datetime) -> datetime:

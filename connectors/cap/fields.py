@@ -23,6 +23,12 @@ RESPONSE = (
 URGENCY = ("Immediate", "Expected", "Future", "Past", "Unknown")
 SEVERITY = ("Extreme", "Severe", "Moderate", "Minor", "Unknown")
 CERTAINTY = ("Observed", "Likely", "Possible", "Unlikely", "Unknown")
+COLOURS = {  # which Chinese publishers write in the place of a severity
+    **dict.fromkeys(("red", "红", "红色"), "Extreme"),
+    **dict.fromkeys(("orange", "橙", "橙色"), "Severe"),
+    **dict.fromkeys(("yellow", "黄", "黄色"), "Moderate"),
+    **dict.fromkeys(("blue", "蓝", "蓝色"), "Minor"),
+}
 VERY_LIKELY = "Very Likely"  # of CAP 1.0, to be read as Likely (3.2.2)
 
 SHORT, LONG, SHAPE = 1_000, 200_000, 1_000_000  # characters; names and keys, texts, data

@@ -8,6 +8,7 @@ a sentence and the place. What is only spelt differently is understood and noted
     order        elements of one parent in another order than the schema's
     time_form    a time ending in `Z`, or with parts of a second
     very_likely  CAP 1.0's certainty, to be read as Likely
+    colour       a severity given as a colour, `Red` or `红色`, as the law has them
     blank        an optional time, number, shape or enumerated value that is empty
     extension    elements of other namespaces, which are ignored (signatures are not counted)
     stray_text   text between elements, which is ignored
@@ -120,7 +121,7 @@ class _Reading:
             event=_text(info, "event"),
             responses=self._each_of(info, "responseType", fields.RESPONSE, may_be_blank=True),
             urgency=self._one_of(info, "urgency", fields.URGENCY),
-            severity=cast("Severity", self._one_of(info, "severity", fields.SEVERITY)),
+            severity=cast("Severity", self._severity(info)),
             certainty=certainty,
             effective=self._time(info, "effective"),
             onset=self._time(info, "onset"),
@@ -134,6 +135,12 @@ class _Reading:
             parameters=tuple(self._pair(each) for each in info.all("parameter")),
             areas=tuple(self._area(each) for each in info.all("area")),
         )
+
+    def _severity(self, info: Element) -> str:
+        if severity := fields.COLOURS.get(_text(info, "severity").lower()):
+            self._warn("colour")
+            return severity
+        return self._one_of(info, "severity", fields.SEVERITY)
 
     def _area(self, area: Element) -> AlertArea:
         altitude, ceiling = self._filled(area, "altitude"), self._filled(area, "ceiling")

@@ -189,10 +189,11 @@ class AlertDesk:
         """Return which pushes of a chain never began; what is replaced is withdrawn first."""
         found: set[str] = set()
         outdated = {say.key for record in replaced for say in record.says}
-        for key in [say.key for record in family for say in record.says]:
+        for key, is_done in [(say.key, each.is_done) for each in family for say in each.says]:
             broadcast = await self._broadcast(account, key)
             if broadcast is None:
-                continue  # about to be made, or it could not be
+                found |= {key} if is_done else set()  # it could not be made; else it is about to be
+                continue
             if key in outdated and broadcast.state in WAITING:
                 moved = await self._store.move(
                     broadcast.id,
@@ -207,8 +208,9 @@ class AlertDesk:
         return frozenset(found)
 
     def _find_region(self, name: str) -> RegionCode | None:
-        found = self._catalogue.find_region(name)
-        return found[0].code if found else None
+        """Return the region that a name means: all of it, for more may stand behind it."""
+        region, rest = self._catalogue.find_region(name) or (None, "")
+        return region.code if region and (not rest or rest in region.streets) else None
 
     # --- saying ---------------------------------------------------------------------------
 

@@ -66,11 +66,14 @@ class MongoAlerts:
         *,
         session: AsyncClientSession | None = None,
     ) -> list[AlertRecord]:
-        """Return the messages of the chains that an alert belongs to, the oldest first."""
+        """Return the messages of the chains that an alert belongs to, the oldest first.
+
+        Linked are what it refers to, what refers to it, and what refers to the same as it does.
+        """
         linked: Document = {
             "$or": [
                 {"_id": {"$in": [_id(account, each) for each in references]}},
-                {"account": account, "references": digest},
+                {"account": account, "references": {"$in": [digest, *references]}},
             ]
         }
         chains = await self._alerts.distinct("chain", linked, session=session)

@@ -286,6 +286,8 @@ def test_every_prefix_is_as_good_as_another():
         ("<sent>2026-11-24T09:30:00+08:00", "<sent>2026-11-24T01:30:00Z", "time_form"),
         ("<sent>2026-11-24T09:30:00+08:00", "<sent>2026-11-24T09:30:00.000+08:00", "time_form"),
         ("<certainty>Likely", "<certainty>Very Likely", "very_likely"),
+        ("<severity>Severe", "<severity>Orange", "colour"),
+        ("<severity>Severe", "<severity>橙色", "colour"),
         ("<onset>2026-11-24T09:30:00+08:00", "<onset>", "blank"),
         ("<geocode>", "<polygon></polygon><geocode>", "blank"),
         ("<geocode>", "<circle/><geocode>", "blank"),
@@ -303,6 +305,7 @@ def test_what_is_only_spelt_differently_is_understood_and_noted(old, new, warnin
 
     assert alert.warnings == ((warning,) if warning else ())
     assert alert.id == read_alert(CENTRE.encode()).id
+    assert alert.infos[0].severity == "Severe"
 
 
 def test_the_end_of_a_day_is_the_beginning_of_the_next():

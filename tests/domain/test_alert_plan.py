@@ -1,5 +1,6 @@
 """What an alert gives to say (domain.md 3.5): the rules alone."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,7 +86,7 @@ class Desk:
         linked = {
             record.chain
             for record in self.records
-            if record.id in refers or message.id.digest in record.references
+            if record.id in refers or {message.id.digest, *refers} & set(record.references)
         }
         family = [record for record in self.records if record.chain in linked]
         record = decide(message, family, frozenset(self.unheard), setting(now))
@@ -241,6 +242,14 @@ def test_the_colour_that_is_named_goes_before_the_severity(changes, level):
 # --- where ------------------------------------------------------------------------------------
 
 
+def test_a_headline_without_an_end_is_judged_quickly(desk):
+    began = time.process_time()
+    record = desk.hear(alert("a", info("red", headline="升级为" * 60_000)))
+
+    assert record.level == "red"
+    assert time.process_time() - began < 2
+
+
 @pytest.mark.parametrize(
     ("geocodes", "regions"),
     [
@@ -264,6 +273,7 @@ def test_codes_are_known_under_the_names_that_publishers_use(geocodes, regions):
         ((area("440305"), area(text="海面")), ()),
         ((area("CAC037", name="UGC"),), ()),
         ((area("440300"), area("440304")), ("440300",)),
+        ((area(*(str(code) for code in range(440_000, 440_600))),), ()),  # a code for everything
     ],
 )
 def test_an_area_without_a_code_means_its_name_and_else_the_whole_account(desk, areas, regions):
@@ -329,6 +339,16 @@ def test_the_end_of_an_unknown_alert_is_kept_as_an_orphan(desk):
     record = desk.hear(alert("b", info(), kind="Cancel", refers=(unknown,)))
 
     assert (record.action, record.reason, record.is_orphan) == ("orphan", "orphan_cancel", True)
+
+
+def test_updates_of_one_unknown_alert_belong_together_and_so_does_its_end(desk):
+    unknown = AlertId(identifier="x", sender="s", sent=NOW)
+    first = desk.hear(alert("b", info("red"), kind="Update", after=1, refers=(unknown,)))
+    again = desk.hear(alert("c", info("red"), kind="Update", after=2, refers=(unknown,)))
+    end = desk.hear(alert("d", info("red"), kind="Cancel", after=3, refers=(unknown,)))
+
+    assert (again.action, again.reason, again.is_orphan) == ("ignored", "same_level", True)
+    assert [say.before for say in end.says] == [(first.says[0].key,)]
 
 
 @pytest.mark.parametrize("kind", ["Update", "Cancel"])

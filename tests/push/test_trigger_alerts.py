@@ -367,6 +367,48 @@ async def test_orphans_are_kept_and_shown(desk, alerts, clock):
     assert [each.is_orphan for each in (await alerts.latest(CITY))[0]] == [True, True]
 
 
+async def test_updates_of_an_alert_that_never_came_are_told_once_and_ended(desk, alerts, clock):
+    unknown = reference("nobody-knows", clock.now())
+
+    async def hear(name: str, kind: str) -> str:
+        clock.advance(timedelta(minutes=1))
+        document = cap(name, clock.now(), kind=kind, references=unknown)
+        return (await receive(alerts, document)).record.action
+
+    assert await hear("u1", "Update") == "sent"
+    await let_finish(desk)
+    assert await hear("u2", "Update") == "ignored"
+    assert await hear("c", "Cancel") == "sent"
+    assert await desk.phases() == ["orange", "cancel"]
+
+
+async def test_a_push_that_could_not_be_made_does_not_silence_its_update(desk, alerts, clock):
+    now = clock.now()
+    await receive(alerts, cap("a", now))
+    await desk.engine.database["broadcasts"].delete_many({})
+    update = cap("b", now + timedelta(minutes=1), kind="Update", references=reference("a", now))
+
+    assert (await receive(alerts, update)).record.action == "sent"
+
+
+@pytest.mark.parametrize(
+    ("area", "regions"),
+    [
+        ("福田区", ["440304"]),
+        ("福田区和南山区", []),
+        ("福田区以外", []),
+        ("福田区园岭街道", ["440304"]),
+    ],
+)
+async def test_a_name_is_believed_if_nothing_else_stands_behind_it(
+    desk, alerts, clock, area, regions
+):
+    await receive(alerts, cap("a", clock.now(), regions=(), area=area))
+
+    [said] = await desk.said()
+    assert said["audience"]["regions"] == regions
+
+
 # --- the end ----------------------------------------------------------------------------------
 
 
