@@ -20,14 +20,14 @@ PEOPLE: tuple[tuple[str, str, tuple[Role, ...]], ...] = (
     ("孙审计", "sun", ("auditor",)),
 )
 PARTS = {
-    "editor": "编辑",
-    "reviewer": "审核",
-    "publisher": "发布",
+    "editor": "编辑员",
+    "reviewer": "审核员",
+    "publisher": "发布员",
     "desk": "坐席",
-    "account_manager": "账号管理",
-    "system_admin": "系统管理",
-    "security_admin": "安全管理",
-    "auditor": "审计",
+    "account_manager": "账号管理员",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "auditor": "审计员",
 }
 
 

@@ -85,6 +85,7 @@ class Conditions:
         return (
             Look(name="failed", kinds=("broadcast.failed",), ask=self.failed),
             Look(name="paused", kinds=("broadcast.paused",), ask=self.paused),
+            Look(name="paused notices", kinds=("notices.paused",), ask=self.paused_notices),
             Look(name="engine", kinds=("quota.high",), ask=self.engine),
             Look(name="dead", kinds=("batches.dead",), ask=self.dead),
             Look(name="feeds", kinds=("feed.silent",), ask=self.feeds),
@@ -120,6 +121,20 @@ class Conditions:
             )
             for account in self._accounts
             for found in await self._troubles.paused_by_itself(account)
+        ]
+
+    async def paused_notices(self) -> list[Condition]:
+        """Personal notices and digests that the engine paused, those of an account as one."""
+        return [
+            Condition(
+                kind="notices.paused",
+                what=f"notices.paused|{account}",
+                subject=Sentence("个人通知：{number} 条", number=found.number),
+                detail=stop_in_words(found.reason),
+                account=account,
+            )
+            for account in self._accounts
+            if (found := await self._troubles.paused_personal(account)) is not None
         ]
 
     async def engine(self) -> list[Condition]:

@@ -23,7 +23,7 @@ TITLES: Mapping[ChannelName, str] = {
     "template": Sentence("模板消息"),
     "subscription": Sentence("订阅通知"),
     "custom": Sentence("客服消息"),
-    "mass": Sentence("群发"),
+    "mass": Sentence("群发消息"),
 }
 
 

@@ -13,12 +13,13 @@ from domain.ids import AccountId
 from domain.sentence import Sentence
 
 IncidentKind = Literal[
-    "broadcast.failed", "broadcast.paused", "department.down", "quota.high", "batches.dead",
-    "feed.silent",
+    "broadcast.failed", "broadcast.paused", "notices.paused", "department.down", "quota.high",
+    "batches.dead", "feed.silent",
 ]  # fmt: skip
 KINDS: dict[IncidentKind, str] = {
     "broadcast.failed": Sentence("群发任务失败"),
     "broadcast.paused": Sentence("群发任务自动暂停"),
+    "notices.paused": Sentence("个人通知自动暂停，处理好原因后请系统管理员恢复"),
     "department.down": Sentence("委办局接口不通"),
     "quota.high": Sentence("今日发送配额将用完"),
     "batches.dead": Sentence("有批次多次失败被搁置"),

@@ -13,6 +13,7 @@ from typing import Literal
 from config.catalogue import Catalogue
 from domain.audience import plain
 from domain.broadcast import ORDERED, Audience, Broadcast
+from domain.channel import TITLES
 from domain.clock import in_beijing
 from domain.masking import mask_openid
 from domain.schedule_words import recurring_in_words
@@ -223,6 +224,6 @@ WORDS: Mapping[str, Callable[[Broadcast], str]] = {
         "{minutes} 分钟", minutes=int(broadcast.late_by.total_seconds() // 60)
     ),
     "channel": lambda broadcast: (
-        Sentence("群发接口") if broadcast.channel == "mass" else Sentence("按主题设置")
+        TITLES["mass"] if broadcast.channel == "mass" else Sentence("按主题的规定")
     ),
 }

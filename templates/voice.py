@@ -14,6 +14,7 @@ from domain.stops import STOPS, stop_in_words
 KEPT = (  # patterns of sentences that are kept as strings
     "{name}：暂停", "{name}：取消", "{who}：放弃", "恢复第 {number} 版",
     "已用 {used}%", "{number} 个批次", "个人通知：{others} 个批次",
+    "个人通知：{number} 条",
     *(words.pattern for _, words in STOPS),
 )  # fmt: skip
 

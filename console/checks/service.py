@@ -46,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("callback", Sentence("回调地址（本机侧）"), Sentence("像微信一样发一次签名验证")),
     Check("mode", Sentence("加密模式与密钥"), Sentence("消息模式、EncodingAESKey、对外地址")),
-    Check("templates", Sentence("模板"), Sentence("每个模板在微信上都有，字段一致")),
+    Check("templates", Sentence("消息模板"), Sentence("每个模板在微信上都有，字段一致")),
     Check("menu", Sentence("菜单"), Sentence("微信上是否发布了菜单")),
     Check("quota", Sentence("今日配额"), Sentence("今天还能发多少条模板消息")),
     Check("clock", Sentence("时钟"), Sentence("本机与 MongoDB、Redis、微信的时间差")),

@@ -1,5 +1,7 @@
 """Broadcasts that need somebody (要处理的任务): failed, paused by the engine, or waiting.
 
+Personal notices and digests are told of together: there may be thousands, and none has a page.
+
 Every question uses the index on account, kind, state and time of making, and is bounded.
 """
 
@@ -46,6 +48,14 @@ class WithDead:
     number: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedPersonal:
+    """How many notices and digests the engine paused, and why most of them."""
+
+    number: int
+    reason: str
+
+
 class MongoTroubles:
     """Reads the broadcasts of an account by what is to be done about them."""
 
@@ -85,6 +95,28 @@ class MongoTroubles:
     async def paused_by_itself(self, account: AccountId) -> list[Troubled]:
         """Return those that the engine stopped, and nobody has decided about since."""
         return await self._find(account, "paused", {"by_itself": True})
+
+    async def paused_personal(self, account: AccountId) -> PausedPersonal | None:
+        """Return what the engine stopped of notices and digests, None if nothing."""
+        cursor = await self._broadcasts.aggregate(
+            [
+                {
+                    "$match": {
+                        "account": account,
+                        "kind": {"$in": ["notice", "digest"]},
+                        "state": "paused",
+                        "by_itself": True,
+                    }
+                },
+                {"$group": {"_id": "$reason", "number": {"$sum": 1}}},
+                {"$sort": {"number": DESCENDING, "_id": ASCENDING}},
+            ],
+            maxTimeMS=MILLISECONDS,
+        )
+        rows = [row async for row in cursor]
+        if not rows:
+            return None
+        return PausedPersonal(number=sum(row["number"] for row in rows), reason=rows[0]["_id"])
 
     async def with_unknown(self, account: AccountId, since: datetime) -> list[Troubled]:
         """Return those made since then that ended with people of whom nobody knows."""

@@ -93,7 +93,7 @@ async def test_two_people_bring_a_broadcast_to_five_thousand_followers(console_p
     assert HUNDREDS.match(held := await reviewer.locator(SENT).inner_text())
     assert held != f"{FOLLOWERS:,}"
 
-    await _confirmed(reviewer, "继续")
+    await _confirmed(reviewer, "继续发送")
     await reviewer.evaluate("window.isStillThere = true")
     await expect(reviewer.locator(".broadcast-state")).to_contain_text("已完成", timeout=90_000)
     await expect(reviewer.locator(SENT)).to_have_text(f"{FOLLOWERS:,}")

@@ -49,7 +49,7 @@ async def test_a_newcomer_gets_from_the_sign_in_to_a_scheduled_broadcast_in_six_
     await page.get_by_label("密码").fill(PASSWORD)
     await page.get_by_role("button", name="登录").click()
     await page.get_by_role("link", name="新建群发").click()
-    await page.get_by_label("消息模板").select_option(label="停水停电停气通知")
+    await page.get_by_label("模板", exact=True).select_option(label="停水停电停气通知")
     await page.get_by_label("主题", exact=True).select_option(label="停水通知")
     await page.get_by_label("影响区域").click()
     await page.get_by_role("button", name="插入 {区域}").click()

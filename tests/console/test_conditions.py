@@ -98,6 +98,26 @@ async def test_what_failed_today_and_what_paused_itself_is_found(conditions, mon
     ]
 
 
+async def test_notices_and_digests_that_paused_themselves_are_told_of_as_one(
+    conditions, mongo, clock
+):
+    banned, busy = "template or data refused: 43116", "2 of 3 messages failed, last: 45009"
+    for number, kind, reason in (
+        (1, "notice", busy), (2, "notice", banned), (3, "digest", banned), (4, "broadcast", busy),
+    ):  # fmt: skip
+        await broadcast(
+            mongo, clock, number, kind=kind, state="paused", by_itself=True, reason=reason
+        )
+    await broadcast(mongo, clock, 5, kind="notice", state="paused", by_itself=False)
+    await broadcast(mongo, clock, 6, kind="notice", state="sending", by_itself=True)
+
+    found = await conditions.paused_notices()
+
+    assert [(each.what, each.subject, each.detail, each.account) for each in found] == [
+        ("notices.paused|city", "个人通知：3 条", "微信不接受这个模板或内容：43116", CITY)
+    ]
+
+
 async def test_four_fifths_of_the_quota_are_found_for_the_day_they_were_counted_on(
     conditions, engine, clock
 ):

@@ -116,6 +116,19 @@ def test_every_sentence_of_the_code_has_its_english(known):
     assert not missing, f"add to templates/admin/en/<area>.po: {sorted(missing)}"
 
 
+def test_a_text_has_one_english():
+    files = {}
+    for file in ENGLISH:
+        with file.open("rb") as stream:
+            for message in read_po(stream, locale="en"):
+                files.setdefault(message.id, []).append(file.name)
+    files.pop("", None)
+
+    twice = {text: names for text, names in files.items() if len(names) > 1}
+
+    assert not twice, "the last file would win everywhere: keep one, or say two things in Chinese"
+
+
 def test_what_a_page_may_show_is_a_sentence():
     found = {
         name: texts

@@ -7,7 +7,7 @@ from domain.broadcast import Broadcast, BroadcastState
 from domain.errors import NotFound, TooSlow
 from domain.ids import BroadcastId
 from domain.personal import Known, values_of
-from domain.schedule_words import read_spelling
+from domain.schedule_words import recurring_in_words
 from domain.sentence import Sentence
 from push.approvals import standing_of, why_not
 from push.broadcasts import order_of
@@ -26,12 +26,9 @@ MOVING: tuple[BroadcastState, ...] = ("scheduled", "sending", "paused")
 
 
 def recurrences(page: AdminPage) -> dict[str, Any]:
-    """Return what `_recurring.html` needs to say recurring times in words."""
+    """Return what templates need to say recurring times in words."""
     now = page.ctx.clock.now()
-    return {
-        "spelling": read_spelling,
-        "tax_title": lambda name: compose_view.tax_titles(now).get(name, name),
-    }
+    return {"recurring": lambda cron: recurring_in_words(cron, compose_view.tax_titles(now))}
 
 
 class BroadcastPart(AdminPage):

@@ -32,7 +32,7 @@ PIECE = 256 * 1024
 HEAD = (
     mark("接收人"),
     mark("结果"),
-    mark("说明"),
+    mark("原因"),
     mark("渠道"),
     mark("时间（北京）"),
     mark("错误代码"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.broadcast import BroadcastState
+from domain.channel import TITLES
 from domain.delivery import Outcome
 from domain.review import ReviewKind
 from domain.sending_report import OTHER, Fate, Why
@@ -40,12 +41,7 @@ REVIEWS: Mapping[ReviewKind, str] = {
     "rejection": mark("退回"),
     "publication": mark("发布"),
 }
-CHANNELS: Mapping[str, str] = {
-    "template": mark("模板消息"),
-    "subscription": mark("订阅通知"),
-    "custom": mark("客服消息"),
-    "mass": mark("群发接口"),
-}
+CHANNELS: Mapping[str, str] = dict[str, str](TITLES.items())  # by the names that rows keep
 FIELDS: Mapping[str, str] = {
     "title": mark("标题"),
     "topic": mark("主题"),

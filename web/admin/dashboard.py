@@ -11,7 +11,7 @@ from domain.allowance import NORMAL_SHARE, URGENT_SHARE
 from domain.authors import name_of
 from domain.clock import in_beijing
 from domain.figures import net_follows, quantile
-from domain.incident import IncidentKind
+from domain.incident import KINDS
 from push.outcomes import BLOCKED, why_failed
 from push.quota import Day
 from web.admin.base import AdminPage
@@ -24,20 +24,12 @@ WAITING: dict[WaitKind, str] = {
     "publish": mark("已通过，等待发布"),
     "paused": mark("已暂停，等待处理"),
     "unknown": mark("有结果不明的接收人"),
-    "dead": mark("批次被搁置，请系统管理员重放"),
-}
-INCIDENTS: dict[IncidentKind, str] = {
-    "broadcast.failed": mark("群发任务失败"),
-    "broadcast.paused": mark("群发任务自动暂停"),
-    "department.down": mark("委办局接口不通"),
-    "quota.high": mark("今日发送配额将用完"),
-    "batches.dead": mark("有批次多次失败被搁置"),
-    "feed.silent": mark("委办局消息源没有更新"),
+    "dead": mark("批次被搁置，处理办法见告警"),
 }
 _OTHER_SERVICES = mark("其他")
 _BY_RECEIPT = {BLOCKED: mark("接收人拒收"), "": mark("微信系统原因，未送达")}
 _NO_ANSWER = mark("微信没有答复，可能已送达")
-_CALLS, _P95, _FAILED = mark("回调次数"), mark("第 95 百分位耗时"), mark("处理失败")
+_CALLS, _P95, _FAILED = mark("回调次数"), mark("95 分位耗时"), mark("处理失败")
 _SENT, _DELIVERED, _NOT_SENT = mark("已发送"), mark("已送达"), mark("失败")
 _FOLLOWERS, _COME, _GONE = mark("关注人数"), mark("新关注"), mark("取消关注")
 _TIME, _DAY, _NET = mark("时间"), mark("日期"), mark("净增")
@@ -187,7 +179,7 @@ async def incidents_of(page: AdminPage) -> dict[str, Any]:
     rows = [
         {
             "id": each.id,
-            "what": page.say(INCIDENTS[each.condition.kind]),
+            "what": page.say(KINDS[each.condition.kind]),
             "subject": each.condition.subject,
             "detail": each.condition.detail,
             "link": each.condition.link,

@@ -35,8 +35,8 @@ from web.admin.words import mark
 
 _SAVED = mark("草稿已保存。")
 _SAVED_WITH_FAULTS = mark("草稿已保存，但还有需要修改的地方，改好后才能发布。")
-_PUBLISHED = mark("菜单已发布，粉丝五分钟内会看到。")
-_ROLLED_BACK = mark("已恢复到较早的版本并发布，粉丝五分钟内会看到。")
+_PUBLISHED = mark("菜单已发布，关注者五分钟内会看到。")
+_ROLLED_BACK = mark("已恢复到较早的版本并发布，关注者五分钟内会看到。")
 _NO_PART = mark("没有这个个性化菜单，可能已被删除。")
 
 

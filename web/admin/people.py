@@ -14,6 +14,7 @@ from domain.people import PLACE_LABELS
 from domain.sentence import Sentence
 from push.followers import LONGEST, PURPOSES
 from web.admin.base import AdminPage
+from web.admin.broadcast_words import CHANNELS
 from web.admin.forms import FormRefused
 from web.admin.table import ACCOUNT, route
 from web.admin.words import mark
@@ -167,6 +168,7 @@ class FollowerPage(AdminPage):
             reference=reference,
             shown=shown,
             history=history.rows,
+            channels=CHANNELS,
             next=f"{here}?before={older}#history" if older else "",
             first=f"{here}#history" if before else "",
             regions={code: region.name for code, region in catalogue.regions.items()},

@@ -13,7 +13,7 @@ _SCOPES = {
     "region": mark("按地区"),
     "vehicle": mark("按绑定的车辆"),
     "person": mark("按实名绑定的本人"),
-    "none": mark("全部"),
+    "none": mark("所有人"),
 }
 _ASKED = mark("已开始重新统计，完成后刷新本页即可看到。")
 

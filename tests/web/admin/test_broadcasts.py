@@ -243,7 +243,7 @@ async def test_recurring_times_are_said_in_words_in_both_languages(console: Cons
     for words in ("每个工作日（含调休上班日）09:00", "每周一、周三 09:00", "每月 15 日 08:30",
                   "期限前 5 天、当天 09:00", "按周期 0 9 1,15 * *"):  # fmt: skip
         assert words in chinese
-    for words in ("Every Monday, Wednesday at 09:00", "On day 15 of every month at 08:30"):
+    for words in ("every Monday, Wednesday at 09:00", "every month on day 15 at 08:30"):
         assert words in english
     assert "@workdays" not in chinese + english
 

@@ -11,12 +11,11 @@ from domain.allowance import PlatformQuota, day_number
 from domain.broadcast import Broadcast
 from domain.figures import day_of, days_until, minute_of
 from domain.ids import AccountId, BroadcastId
-from domain.incident import KINDS, Condition
+from domain.incident import Condition
 from runtime.counting import handing_over
 from tests.support.console import Console
 from tests.support.push import EVERYBODY, WATER
 from tests.support.town import Town
-from web.admin.dashboard import INCIDENTS
 
 CITY = AccountId("city")
 HOME = "/admin/a/city/"
@@ -52,10 +51,6 @@ async def seen(console: Console, **changes) -> str:
     }
     await console.ctx.incidents.see(Condition(**fields), console.ctx.clock.now(), tell=False)
     return (await console.ctx.incidents.list_(CITY))[0].id
-
-
-def test_every_kind_of_incident_has_the_same_words_everywhere():
-    assert INCIDENTS == KINDS
 
 
 async def test_what_citizens_do_is_counted_through_all_stores(town: Town, town_console: Console):

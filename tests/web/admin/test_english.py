@@ -35,6 +35,7 @@ async def fill(console: Console) -> None:
         ("department.down", "social", ""),
         ("quota.high", "已用 95%", "95 / 100"),
         ("batches.dead", "停水通知", "3 个批次"),
+        ("notices.paused", "个人通知：2 条", "template or data refused: 43116"),
     ):
         condition = Condition(
             kind=kind, what=f"{kind}|x", subject=subject, detail=detail, account=CITY
