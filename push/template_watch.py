@@ -166,6 +166,18 @@ class TemplateWatch:
         """Return one template's versions, none if it was never seen."""
         return await self._store.find(account, channel, id_)
 
+    async def words_of(self, account: AccountId, name: str) -> tuple[str, Mapping[str, str]]:
+        """Return the title and the labels that citizens read, empty if it was never looked at.
+
+        `name` is what the settings call the template.
+        """
+        settings = self._accounts[account]
+        own = settings.templates.get(name)
+        other = settings.subscription_templates.get(name)
+        template, channel = (own, "template") if own else (other, "subscription")
+        seen = await self._store.find(account, channel, template.id) if template else ()
+        return (seen[-1].form.title, dict(seen[-1].form.fields)) if seen else ("", {})
+
     async def troubles(
         self,
         account: AccountId,

@@ -63,16 +63,20 @@ class BroadcastPart(AdminPage):
             "review_words": REVIEWS,
         }
 
-    def content(self, broadcast: Broadcast) -> dict[str, Any]:
+    async def content(self, broadcast: Broadcast) -> dict[str, Any]:
         """Return everything a broadcast says, and the card as an ordinary citizen sees it."""
         order = order_of(broadcast)
-        blanks = compose_view.blanks(self.account, order, self.say)
+        watch = self.ctx.template_watch
+        title, labels = await watch.words_of(self.account_id, order.template)
+        blanks = compose_view.blanks(self.account, order, self.say, labels)
+        name = compose_view.template_title(order.template, self.say)
         return {
             "shown": broadcast,
             "lines": lines_of(broadcast, self.ctx.catalogue),
             "named": self.named,
             "rows": compose_view.rows(blanks, values_of(Known(), {})),
-            "template_title": compose_view.template_title(order.template, self.say),
+            "template_name": name,
+            "template_title": title or name,
             "has_url": bool(order.url),
             "reader": None,
         }
@@ -103,7 +107,7 @@ class BroadcastPage(BroadcastPart):
             "admin/broadcast.html",
             **await self.about(progress),
             occurrences=occurrences,
-            **self.content(broadcast),
+            **await self.content(broadcast),
         )
 
 

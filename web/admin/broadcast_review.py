@@ -72,7 +72,7 @@ class Reviewing(BroadcastPart):
             revisions=revisions,
             base=base,
             changes=changes,
-            **self.content(progress.broadcast),
+            **await self.content(progress.broadcast),
         )
 
     def _base(self, revisions: Sequence[Revision], records: Sequence[Review]) -> Revision | None:
@@ -169,7 +169,7 @@ class RevisionPage(BroadcastPart):
             "admin/broadcast_revision.html",
             broadcast=progress.broadcast,
             revision=found,
-            **self.content(found.broadcast),
+            **await self.content(found.broadcast),
             **recurrences(self),
             who=name_of,
             say=self.say,

@@ -70,7 +70,7 @@ class _ComposePage(AdminPage):
 
     async def _message(self, raw: Raw, order: BroadcastOrder) -> dict[str, Any]:
         """Return what the phone, the fields and the schedule show."""
-        title, labels = await self._words_of(order.template)
+        title, labels = await self.ctx.template_watch.words_of(self.account_id, order.template)
         blanks = view.blanks(self.account, order, self.say, labels)
         reader, values = await self._reader(raw, blanks)
         return {
@@ -86,16 +86,6 @@ class _ComposePage(AdminPage):
                 self.ctx.settings.push.quiet_hours,
             ),
         }
-
-    async def _words_of(self, template: str) -> tuple[str, Mapping[str, str]]:
-        """Return the title and labels of the platform's template, if it was ever looked at."""
-        own = self.account.templates.get(template)
-        other = self.account.subscription_templates.get(template)
-        settings, channel = (own, "template") if own else (other, "subscription")
-        if settings is None:
-            return "", {}
-        seen = await self.ctx.template_watch.form(self.account_id, channel, settings.id)
-        return (seen[-1].form.title, dict(seen[-1].form.fields)) if seen else ("", {})
 
     async def _reader(
         self, raw: Raw, blanks: Sequence[view.Blank]
@@ -308,7 +298,7 @@ class ComposePage(_ComposePage):
     ) -> None:
         self.set_status(422)
         order = self._read(raw).order
-        _, words = await self._words_of(order.template)
+        _, words = await self.ctx.template_watch.words_of(self.account_id, order.template)
         blanks = view.blanks(self.account, order, self.say, words)
         labels = {each.field: each.label for each in blanks}
         said = {

@@ -10,11 +10,13 @@ from typing import Any
 from yarl import URL
 
 from domain.ids import AccountId, BroadcastId
+from domain.template_form import TemplateForm
 from tests.support.console import Answer, Client, Console
 from tests.support.console_broadcasts import in_review, sent
 from tests.support.push import order
 from web.admin import broadcast_people
 
+CITY = AccountId("city")
 HERE = "/admin/a/city/broadcasts"
 
 
@@ -228,6 +230,20 @@ async def test_a_draft_is_given_up_after_a_question_and_only_by_who_may_write(co
     late = await decide(editor, submitted, "discard")
     assert late.location == f"{HERE}/{submitted}"
     assert await state(console, submitted) == "in_review"
+
+
+async def test_a_reviewer_sees_the_card_in_the_words_of_the_platforms_template(console: Console):
+    settings = console.ctx.accounts[CITY].templates["outage_notice"]
+    form = TemplateForm(
+        channel="template", id=settings.id, title="停水提醒", fields=(("thing1", "停水地点"),)
+    )
+    await console.ctx.stores.template_forms.add(CITY, form, after=0, at=console.ctx.clock.now())
+    reviewer, broadcast = await console.as_(("reviewer",)), await in_review(console)
+
+    card = (await reviewer.get(f"{HERE}/{broadcast}/review?lang=en")).text.partition("phone")[2]
+
+    assert "停水提醒" in card
+    assert "停水地点" in card
 
 
 async def test_recurring_times_are_said_in_words_in_both_languages(console: Console):
