@@ -120,15 +120,21 @@ class OperatorDesk:
         async with self._around(by, "operator.confirm", operator_id):
             return await self._operators.confirm(operator_id, None)
 
-    async def grant(self, operator_id: str, grants: Grants, by: Doer) -> None:
-        """Replace somebody's roles; what they may do changes with their next request."""
+    async def grant(
+        self, operator_id: str, grants: Grants, by: Doer, *, seen: str | None = None
+    ) -> None:
+        """Replace somebody's roles; what they may do changes with their next request.
+
+        Those that were `seen` must still be there: a role that a colleague took away meanwhile
+        must not come back with somebody else's form.
+        """
         if grants:
             check_grants(grants, self._accounts)
         before = await self._operators.get(operator_id)
         async with self._around(
             by, "operator.grant", operator_id, before=granted(before.grants)
         ) as act:
-            await self._operators.set_grants(operator_id, grants, by=by.who.id)
+            await self._operators.set_grants(operator_id, grants, by=by.who.id, seen=seen)
             act.after |= granted(grants)
 
     async def disable(self, operator_id: str, by: Doer) -> None:

@@ -115,6 +115,12 @@ def accounts_of(grants: Grants, accounts: Iterable[AccountId]) -> tuple[AccountI
     return tuple(account for account in accounts if grants.get(EVERYWHERE) or grants.get(account))
 
 
+def spelt(grants: Grants) -> str:
+    """Return grants as one line, never empty: a form says by it what it was made from."""
+    held = sorted(f"{place}:{role}" for place, roles in grants.items() for role in roles)
+    return " ".join(held) or "none"
+
+
 def check_grants(grants: Grants, accounts: Iterable[AccountId] | None = None) -> None:
     """Refuse grants that nobody may hold; `InvalidInput` says what to change.
 

@@ -23,10 +23,10 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from domain.access import EVERYWHERE, Grants, OperatorAccount, Role
-from domain.errors import InvalidInput, NotAllowed, NotFound
+from domain.errors import InvalidInput, NotAllowed, NotFound, StateError
 from domain.ids import AccountId, new_id
 from domain.passwords import check_password, normalised
-from domain.rights import check_grants
+from domain.rights import check_grants, spelt
 from domain.sentence import Sentence
 from storage.mongo.hashing import PasswordHashes
 
@@ -41,6 +41,8 @@ _LAST: Mapping[Role, str] = {
     "system_admin": Sentence("这是最后一位系统管理员，请先授权另一位。"),
     "auditor": Sentence("这是最后一位审计员，请先授权另一位。"),
 }
+
+_GRANTED_MEANWHILE = Sentence("授权刚刚被别人改过，您的修改没有保存；请核对现在的授权，再修改。")
 
 
 class MongoOperators:
@@ -235,13 +237,19 @@ class MongoOperators:
         )
         return result.matched_count == 1
 
-    async def set_grants(self, operator_id: str, grants: Grants, *, by: str) -> Grants:
-        """Replace somebody's grants and return those before."""
+    async def set_grants(
+        self, operator_id: str, grants: Grants, *, by: str, seen: str | None = None
+    ) -> Grants:
+        """Replace somebody's grants and return those before.
+
+        With what was `seen` (`domain.rights.spelt`), only while they still are those.
+        """
         if by == operator_id:
             raise NotAllowed(Sentence("不能修改自己的授权，请由另一位安全管理员办理。"))
         if grants:
             check_grants(grants)
-        before = await self._change(operator_id, {"$set": {"grants": _granted(grants)}})
+        change: Document = {"$set": {"grants": _granted(grants)}}
+        before = await self._change(operator_id, change, seen=seen)
         return before.grants
 
     async def disable(self, operator_id: str, *, by: str, now: datetime) -> OperatorAccount:
@@ -256,7 +264,9 @@ class MongoOperators:
         await self.get(operator_id)
         await self._operators.update_one({"_id": operator_id}, {"$set": {"disabled_at": None}})
 
-    async def _change(self, operator_id: str, change: Document) -> OperatorAccount:
+    async def _change(
+        self, operator_id: str, change: Document, *, seen: str | None = None
+    ) -> OperatorAccount:
         """Write, unless one of the three would be nobody; return the state before."""
 
         async def attempt(session: AsyncClientSession) -> OperatorAccount:
@@ -270,6 +280,8 @@ class MongoOperators:
             )
             if before is None:
                 raise NotFound(Sentence("没有这位工作人员。"))
+            if seen is not None and spelt(_grants(before)) != seen:
+                raise StateError(_GRANTED_MEANWHILE)
             if gone := there_were - await self._acting(session):
                 raise NotAllowed(_LAST[min(gone)])
             return _operator(before)

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 
 from console.desk import Doer
 from domain.access import EVERYWHERE, ROLES, Grants, OperatorAccount
-from domain.errors import InvalidInput, NotAllowed
+from domain.errors import InvalidInput, NotAllowed, StateError
 from domain.ids import AccountId
-from domain.rights import SEPARATE
+from domain.rights import SEPARATE, spelt
 from domain.sentence import Sentence, joined
 from web.admin.base import AdminPage
 from web.admin.forms import FormRefused
@@ -38,6 +38,7 @@ class ConfirmCode(BaseModel):
 
 class Granted(BaseModel):
     grant: Annotated[list[str], Field(max_length=2000)] = []  # "city:editor", "*:auditor"
+    seen: Annotated[str, Field(max_length=100_000)] | None = None  # what was held then
 
 
 class DeskPage(AdminPage):
@@ -58,7 +59,7 @@ class DeskPage(AdminPage):
             for place, roles in sorted(grants.items())
         ]
 
-    def lead_back(self, operator_id: str, error: NotAllowed) -> None:
+    def lead_back(self, operator_id: str, error: NotAllowed | StateError) -> None:
         """Say why something is not allowed on the person's own page."""
         self.flash(error.say, "warning")
         self.go("operator", operator_id)
@@ -102,6 +103,7 @@ class PersonPage(DeskPage):
             values=refused.values if refused else {},
             person=person,
             places=self.places(person.grants),
+            held=(refused.values.get("seen") if refused else None) or spelt(person.grants),
             factor=await self.ctx.console.factors.state(operator_id),
             is_me=person.id == self.operator.id,
             choices=self.choices(person, refused),
@@ -149,14 +151,19 @@ class GrantsPage(PersonPage):
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:
         sentence = joined(refused.errors.values(), "；")  # whichever rule, it is about the ticks
-        ticked = self.get_body_arguments("grant")
-        await self.show(operator_id, FormRefused({"grant": sentence}, {"grant": ticked}))
+        typed = {
+            "grant": self.get_body_arguments("grant"),
+            "seen": self.get_body_argument("seen", ""),
+        }
+        await self.show(operator_id, FormRefused({"grant": sentence}, typed))
 
     async def post(self, operator_id: str) -> None:
-        grants = _grants(self.form(Granted).grant)
+        form = self.form(Granted)
         try:
-            await self.ctx.console.desk.grant(operator_id, grants, self.doer)
-        except NotAllowed as error:
+            await self.ctx.console.desk.grant(
+                operator_id, _grants(form.grant), self.doer, seen=form.seen
+            )
+        except (NotAllowed, StateError) as error:
             self.lead_back(operator_id, error)
             return
         self.flash(mark("授权已保存，立即生效。"))

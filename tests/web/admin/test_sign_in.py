@@ -246,6 +246,29 @@ async def test_each_administrator_sees_what_they_may_do_about_somebody(console: 
     }
 
 
+async def test_a_role_taken_away_does_not_come_back_with_a_colleagues_older_form(console: Console):
+    first, second = await console.as_(("security_admin",)), await console.as_(("security_admin",))
+    who = await console.operator(("editor",))
+    page = f"/admin/operators/{who.id}"
+    older = (await second.get(page)).text
+    seen = re.findall(r'name="seen" value="([^"]*)"', older)
+
+    taken = await first.post(f"{page}/grants", {"seen": seen})
+    refused = await second.post(
+        f"{page}/grants", {"seen": seen, "grant": ["city:editor", "city:reviewer"]}
+    )
+    told = await second.get(page)
+    again = re.findall(r'name="seen" value="([^"]*)"', told.text)
+    await second.post(f"{page}/grants", {"seen": again, "grant": ["city:reviewer"]})
+
+    assert (seen, again) == (["city:editor"], ["none"])
+    assert (taken.location, refused.location) == (page, page)
+    assert "授权刚刚被别人改过" in told.text
+    assert (await console.ctx.stores.operators.get(who.id)).grants == {
+        "city": frozenset({"reviewer"})
+    }
+
+
 async def test_nobody_grants_to_themselves_and_the_last_who_grants_stays(console: Console):
     system = await console.as_(("system_admin",))
     security = await console.as_(("security_admin",))
