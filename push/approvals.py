@@ -8,9 +8,10 @@ schedule at once, as before; their review happened at home.
 
 import logging
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Literal
 
-from domain.authors import is_same_person
+from domain.authors import is_same_person, person_of
 from domain.broadcast import EDITABLE, Broadcast
 from domain.clock import Clock
 from domain.errors import InvalidInput, NotAllowed, StateError
@@ -50,9 +51,6 @@ class Approvals:
     ) -> Review:
         """Record that somebody else approves this revision; doing so twice is one approval."""
         broadcast = await self._read(broadcast_id, account, by=by, revision=revision)
-        now_standing = await self.standing(broadcast)
-        if (given := now_standing.approval) is not None and is_same_person(given.by, by):
-            return given
         return await self._record(broadcast, "approval", by, _said(text, "text"))
 
     async def reject(
@@ -138,8 +136,9 @@ class Approvals:
         return broadcast
 
     async def _record(self, broadcast: Broadcast, kind: ReviewKind, by: str, text: str) -> Review:
+        digest = order_of(broadcast).digest()
         review = Review(
-            id=new_id("rv"),
+            id=_approval_id(broadcast, digest, by) if kind == "approval" else new_id("rv"),
             broadcast=broadcast.id,
             account=broadcast.account,
             revision=broadcast.revision,
@@ -147,7 +146,7 @@ class Approvals:
             by=by,
             at=self._clock.now(),
             text=text,
-            digest=order_of(broadcast).digest(),
+            digest=digest,
         )
         await self._reviews.add(review)
         log.info(
@@ -172,6 +171,12 @@ def why_not(broadcast: Broadcast, by: str) -> Literal["author", "editor"] | None
     if is_same_person(broadcast.author, by):
         return "author"
     return "editor" if any(is_same_person(each, by) for each in broadcast.edited_by) else None
+
+
+def _approval_id(broadcast: Broadcast, digest: str, by: str) -> str:
+    """Return the id of somebody's only approval of an order, however often they press."""
+    place = f"{broadcast.id}:{broadcast.revision}:{digest}:{person_of(by)}"
+    return f"rv_{sha256(place.encode()).hexdigest()[:24]}"
 
 
 def _check_state(broadcast: Broadcast) -> None:

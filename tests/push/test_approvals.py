@@ -126,9 +126,12 @@ async def test_an_approval_of_a_revision_that_was_not_the_one_read_is_refused(en
 async def test_approving_twice_is_one_approval(engine: Engine):
     broadcast = await in_review(engine)
     await approve(engine, broadcast, BORIS)
-    await approve(engine, broadcast, BORIS)
+    await approve(engine, broadcast, CLARA)
 
-    assert len(await engine.approvals.records(broadcast)) == 1
+    await asyncio.gather(*(approve(engine, broadcast, who) for who in (BORIS, CLARA) * 4))
+
+    said = [each.by for each in await engine.approvals.records(broadcast)]
+    assert sorted(said) == [BORIS, CLARA]
 
 
 async def test_an_approval_counts_however_much_was_said_before(
