@@ -151,7 +151,7 @@ class GrantsPage(PersonPage):
 
     async def again(self, refused: FormRefused, operator_id: str) -> None:
         sentence = joined(refused.errors.values(), "；")  # whichever rule, it is about the ticks
-        typed = {
+        typed: dict[str, str | list[str]] = {
             "grant": self.get_body_arguments("grant"),
             "seen": self.get_body_argument("seen", ""),
         }
