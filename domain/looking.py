@@ -12,13 +12,14 @@ from domain.people import Bindings, Consent, PlaceLabel, Subscriber
 ItemKind = Literal["openid", "vehicle", "place", "name", "id_number", "imported"]
 Purpose = Literal["enquiry", "complaint", "delivery", "correction", "legal"]
 HIDDEN = "＊＊＊"
+LONGEST_BEGINNING = 8  # characters of an openid by which people are found; longer is the whole one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
     """Who is looked for; empty fields ask nothing."""
 
-    openid: str = ""  # the beginning of it
+    openid: str = ""  # the beginning of it, or all
     tag: str = ""
     region: RegionCode | None = None
     topic: TopicId | None = None

@@ -62,7 +62,7 @@ class Readers:
         self._catalogue = catalogue
 
     async def search(self, account: AccountId, prefix: str) -> list[Reader]:
-        """Return a few whose openid begins so; nothing for what no openid begins with."""
+        """Return a few whose openid begins so or is this; nothing for what no openid holds."""
         prefix = prefix.strip()
         if not prefix or len(prefix) > LONGEST or not _is_openid(prefix):
             return []

@@ -244,7 +244,7 @@ async def parts(city: City, stock: Stock) -> list[Ask]:
     """Return what pages post while somebody works on them."""
     forms = {name: await _form(city, draft) for name, draft in stock.drafts.items()}
     form = forms["everybody"]
-    prefix = {"search": ["oBench0000000"]}
+    prefix = {"search": ["oBench00"]}
     menu = await city.ctx.menus.draft(ACCOUNT)
     found = [
         _part("compose.message", form),

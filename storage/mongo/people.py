@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.clock import in_beijing
 from domain.ids import AccountId, OpenId
+from domain.looking import LONGEST_BEGINNING
 from domain.people import Bindings, Person, Subscriber
 from storage.mongo.erasures import MongoErasures
 from storage.mongo.faces import DAYS, STRANGER, day_code, midnight
@@ -26,6 +27,7 @@ from storage.mongo.papers import Papers, subscriber_fields, subscriber_from
 
 SUBSCRIBERS = "subscribers"
 BINDINGS = "bindings"
+BEYOND = "\U0010ffff"  # sorts behind everything that an openid may go on with
 PATIENCE_SECONDS = 3.0  # for one change of one person, retries after conflicts included
 
 Document = dict[str, Any]
@@ -34,6 +36,17 @@ Document = dict[str, Any]
 def person_id(account: AccountId, openid: OpenId) -> str:
     """Return the `_id` of a person's documents; in one account it sorts as the openid does."""
     return f"{account}:{openid}"
+
+
+def ids_beginning(account: AccountId, text: str) -> Document:
+    """Return which `_id`s are of openids that begin so; a longer text must be the whole openid.
+
+    Whoever could try any beginning would read a masked openid out, letter by letter.
+    """
+    first = person_id(account, OpenId(text))
+    if len(text) > LONGEST_BEGINNING:
+        return {"$gte": first, "$lte": first}
+    return {"$gte": first, "$lt": first + BEYOND}
 
 
 class MongoPeople:

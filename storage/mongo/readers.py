@@ -17,11 +17,10 @@ from domain.people import Subscriber
 from domain.personal import NAME, PLATE, REGION, Known, first_region
 from storage.mongo.fields import FieldCipher
 from storage.mongo.papers import subscriber_from
-from storage.mongo.people import BINDINGS, SUBSCRIBERS, person_id
+from storage.mongo.people import BINDINGS, SUBSCRIBERS, ids_beginning, person_id
 
 Document = dict[str, Any]
 MILLISECONDS = 1_000
-BEYOND = "\U0010ffff"  # sorts behind everything that an openid may go on with
 
 
 class MongoReaders:
@@ -77,10 +76,9 @@ class MongoReaders:
         )
 
     async def beginning(self, account: AccountId, prefix: str, limit: int) -> list[Subscriber]:
-        """Return the first people whose openid begins so, in the order of their openids."""
-        first = person_id(account, OpenId(prefix))
+        """Return the first people whose openid is this or begins so, in the order of openids."""
         cursor = self._subscribers.find(
-            {"_id": {"$gte": first, "$lt": first + BEYOND}},
+            {"_id": ids_beginning(account, prefix)},
             hint="_id_",
             limit=limit,
             sort=[("_id", 1)],

@@ -20,7 +20,7 @@ from domain.ids import AccountId, OpenId
 from domain.looking import Found, Sought
 from storage.mongo.keys import conditions
 from storage.mongo.papers import subscriber_from
-from storage.mongo.people import SUBSCRIBERS, person_id
+from storage.mongo.people import SUBSCRIBERS, ids_beginning, person_id
 from storage.mongo.rules import one_of
 
 PART = 1_000  # people whose other keys are looked up at once: some milliseconds
@@ -121,9 +121,7 @@ def _following(account: AccountId) -> Document:
 
 def _bounds(account: AccountId, beginning: str, after: OpenId | None) -> Document:
     """Return the range of `_id`s: all of an account begin with its own and a colon."""
-    first = person_id(account, OpenId(beginning))
-    # U+FFFF sorts behind every character that an openid holds
-    bounds: Document = {"$gte": first, "$lt": f"{first}\uffff"}
+    bounds = ids_beginning(account, beginning)
     return bounds | ({"$gt": person_id(account, after)} if after else {})
 
 

@@ -136,6 +136,14 @@ async def test_people_are_found_by_openid_tag_region_and_topic_alone_and_togethe
         assert await found(tag=hostile, topic=WATER) == ""
 
 
+async def test_no_openid_is_read_out_letter_by_letter(followers, people, anna):
+    found = {
+        size: await _everybody(followers, Sought(openid=anna[:size])) for size in (4, 8, 9, 27, 28)
+    }
+
+    assert found == {4: [anna], 8: [anna], 9: [], 27: [], 28: [anna]}
+
+
 async def test_what_is_rare_is_found_at_once_whatever_else_is_asked(followers, people, monkeypatch):
     monkeypatch.setattr(subscriber_lists, "PART", 2)
     monkeypatch.setattr(subscriber_lists, "PARTS", 2)
