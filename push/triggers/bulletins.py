@@ -88,8 +88,9 @@ class BulletinTrigger(Generic[News]):
             return  # heard before, or late
         state = known.state if known else {}
         keys: list[str] = list(state.get("keys", []))
-        mine = {visit.emit.key(news.id, news.revision, phase) for phase in PHASES}
-        before = [key for key in keys if key not in mine]  # this run may be a repetition
+        # this run may be a repetition
+        own = {visit.emit.key(news.id, news.revision, phase) for phase in PHASES}
+        before = [key for key in keys if key not in own]
         # an item of revision 0 only holds keys: its run died before it kept the rest, and what it
         # said of another revision may be going out
         is_known = known is not None and (known.revision > 0 or bool(before))
@@ -97,19 +98,23 @@ class BulletinTrigger(Generic[News]):
         was_over = bool(state.get("is_over")) if is_known else True
         is_changed = is_known and state.get("print") != news.print_
         phase = _phase(news, visit.now, is_known=is_known, was_over=was_over, changed=is_changed)
-        if is_known and (phase is not None or news.is_over or is_changed):
+        if is_first:
+            phase = None
+        is_outdated = is_known and (phase is not None or news.is_over or is_changed)
+        possible = (phase, "announced") if phase == "changed" else (phase,)
+        mine = [visit.emit.key(news.id, news.revision, each) for each in possible if each]
+        keys = list(dict.fromkeys([*keys, *mine]))
+        if mine or (is_outdated and before):
+            # noted before anything is withdrawn or said, so that a later revision finds it even
+            # after a crash; what people know then is uncertain, so whatever that one says is news
+            unsaid = known or Item(id=news.id, revision=0, expires_at=news.stale_at + KEPT)
+            noted = {**unsaid.state, "keys": keys, "print": ""}
+            await self._items.put(visit.account, self.name, replace(unsaid, state=noted))
+        if is_outdated:
             told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
             if not (is_baseline or any(told)):  # nobody has heard of it yet
                 phase = "announced" if phase == "changed" else None
-        if is_first:
-            phase = None
         if phase is not None:
-            keys.append(visit.emit.key(news.id, news.revision, phase))
-            # noted before it is said, so that a later revision finds it even after a crash; what
-            # people know then is uncertain, so whatever that revision says is news
-            unsaid = known or Item(id=news.id, revision=0, expires_at=news.stale_at + KEPT)
-            noted = {**unsaid.state, "keys": list(dict.fromkeys(keys)), "print": ""}
-            await self._items.put(visit.account, self.name, replace(unsaid, state=noted))
             await visit.emit.broadcast(
                 news.order(visit.account, phase),
                 event=news.id,
@@ -126,7 +131,7 @@ class BulletinTrigger(Generic[News]):
                     "print": news.print_,
                     "is_over": news.is_over,
                     "is_baseline": is_baseline,
-                    "keys": list(dict.fromkeys(keys)),
+                    "keys": keys,
                 },
                 expires_at=max(news.stale_at, visit.now) + KEPT,
             ),

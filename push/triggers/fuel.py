@@ -7,6 +7,7 @@ correction takes its place as long as nobody has received it, and is only writte
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from hashlib import sha256
 
@@ -66,18 +67,19 @@ class FuelTrigger:
     async def _hear(self, visit: Visit, decision: FuelDecision) -> None:
         event = f"{decision.province}/{decision.zone}/{decision.window_date}"
         found = await self._items.find(visit.account, NAME, [event])
-        known = found.get(event)
-        if known is not None and decision.revision <= known.revision:
+        until = decision.effective_at + KEPT
+        new = Item(id=event, revision=0, state={"key": "", "print": ""}, expires_at=until)
+        known = found.get(event, new)
+        if decision.revision <= known.revision:
             return
         if decision.effective_at <= visit.now:
             return  # it applies already
-        print_ = _print_of(decision)
-        # of what was said, or was about to be
-        before: str = (known.state["key"] or "") if known else ""
+        before = known.state["key"] or ""  # of what was said, or was about to be
         key = visit.emit.key(event, decision.revision, "decided")
-        if known is not None and known.state["print"] == print_:
+        print_ = _print_of(decision)
+        if known.state["print"] == print_:
             key = before
-        elif before and before != key and not await self._take_back(visit, before):
+        elif before not in ("", key) and not await self._take_back(visit, known, before):
             log.warning(
                 "trigger.fuel_corrected",
                 extra={
@@ -88,42 +90,28 @@ class FuelTrigger:
             )
             key = before
         else:
-            # noted before it is said, so that a correction finds it even after a crash
-            unsaid = known.revision if known else 0
-            await self._put(visit, decision, event, revision=unsaid, key=key, print_="")
+            await self._keep_uncertain(visit, known, key)
             await visit.emit.broadcast(
                 self._order(visit.account, decision, visit.now),
                 event=event,
                 revision=decision.revision,
                 phase="decided",
             )
-        revision = decision.revision
-        await self._put(visit, decision, event, revision=revision, key=key, print_=print_)
+        state = {"key": key, "print": print_}
+        news = replace(new, revision=decision.revision, state=state)
+        await self._items.put(visit.account, NAME, news)
 
-    async def _put(
-        self,
-        visit: Visit,
-        decision: FuelDecision,
-        event: str,
-        *,
-        revision: int,
-        key: str,
-        print_: str,
-    ) -> None:
-        item = Item(
-            id=event,
-            revision=revision,
-            state={"key": key, "print": print_},
-            expires_at=decision.effective_at + KEPT,
-        )
-        await self._items.put(visit.account, NAME, item)
-
-    @staticmethod
-    async def _take_back(visit: Visit, key: str) -> bool:
+    async def _take_back(self, visit: Visit, known: Item, key: str) -> bool:
         """Withdraw what nobody has received; False when somebody may have, and it goes on."""
+        await self._keep_uncertain(visit, known, key)
         if await visit.emit.was_heard(key):
             return False
         return not await visit.emit.withdraw(key, reason=_WHY)
+
+    async def _keep_uncertain(self, visit: Visit, known: Item, key: str) -> None:
+        """Keep what is about to be said or withdrawn: after a crash any correction is news."""
+        uncertain = replace(known, state={"key": key, "print": ""})
+        await self._items.put(visit.account, NAME, uncertain)
 
     def _order(self, account: AccountId, decision: FuelDecision, now: datetime) -> BroadcastOrder:
         opens, closes = (datetime.combine(decision.window_date, at, BEIJING) for at in WINDOW)

@@ -86,41 +86,46 @@ class OutageTrigger:
         memory = await self._recall(visit.account, outage)
         if outage.revision <= memory.revision:
             return  # heard before, or late
-        mine = {visit.emit.key(event, outage.revision, phase) for phase in PHASES}
-        before = [key for key in memory.keys if key not in mine]  # this run may be a repetition
+        if memory.is_replaced and outage.status in OVER:
+            return  # only its number is closed: what took its place goes on
+        # this run may be a repetition
+        own = {visit.emit.key(event, outage.revision, phase) for phase in PHASES}
+        before = [key for key in memory.keys if key not in own]
         known = memory.known(before)
-        phase = phase_of(known, outage, visit.now)
-        if known is not None and (
+        phase = None if is_first else phase_of(known, outage, visit.now)
+        is_outdated = known is not None and (
             phase is not None or outage.status in OVER or known.print_ != print_of(outage)
-        ):
-            told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
-            if not (known.is_baseline or any(told)):  # nobody has heard of it yet
-                phase = "announced" if phase == "changed" else None
-        if is_first:
-            phase = None
-        keys = memory.keys
-        if phase is not None:
-            keys = (*keys, visit.emit.key(event, outage.revision, phase))
+        )
+        possible = (phase, "announced") if phase == "changed" else (phase,)
+        mine = [visit.emit.key(event, outage.revision, each) for each in possible if each]
+        keys = (*memory.keys, *mine)
         news = memory.with_news(outage, known, keys, visit.now, is_first=is_first)
-        if phase is not None:
-            # noted before it is said, so that a later revision finds it even after a crash; what
-            # people know then is uncertain, so whatever that revision says is news
+        if memory.former is not None:  # before the new one is kept, or a crash would forget it
+            replaced = {**memory.former.state, "is_replaced": True}
+            await self._put(visit, replace(memory.former, state=replaced, due_at=None))
+        if mine or (is_outdated and before):
+            # noted before anything is withdrawn or said, so that a later revision finds it even
+            # after a crash; what people know then is uncertain, so whatever that one says is news
             noted = memory.own or replace(news, revision=0, due_at=None)
             uncertain = {**noted.state, "keys": list(keys), "print": ""}
             await self._put(visit, replace(noted, state=uncertain))
+        if known is not None and is_outdated:
+            told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
+            if not (known.is_baseline or any(told)):  # nobody has heard of it yet
+                phase = "announced" if phase == "changed" else None
+        if phase is not None:
             card = words(outage, phase)
             order = _order(visit.account, outage.utility, regions_of(outage), card.title, card.data)
             order = replace(order, expires_at=_stale_at(outage, phase, known))
             await visit.emit.broadcast(order, event=event, revision=outage.revision, phase=phase)
         await self._put(visit, news)
-        if memory.former is not None and memory.former.due_at is not None:
-            await self._put(visit, replace(memory.former, due_at=None))
 
     async def _recall(self, account: AccountId, outage: Outage) -> "_Memory":
         event = event_of(outage)
         replaced = f"{outage.utility}/{outage.supersedes}" if outage.supersedes else ""
         items = await self._items.find(account, NAME, [event, replaced] if replaced else [event])
-        return _Memory(own=items.get(event), former=items.get(replaced))
+        former = items.get(replaced) if replaced != event else None
+        return _Memory(own=items.get(event), former=former)
 
     async def _put(self, visit: Visit, item: Item) -> None:
         await self._items.put(visit.account, NAME, item)
@@ -174,6 +179,11 @@ class _Memory:
     @property
     def revision(self) -> int:
         return self.own.revision if self.own else 0
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another interruption has taken its place."""
+        return self.own is not None and bool(self.own.state.get("is_replaced"))
 
     @property
     def keys(self) -> tuple[str, ...]:

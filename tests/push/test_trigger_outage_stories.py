@@ -33,6 +33,7 @@ class Story(RuleBasedStateMachine):
         self.cursor: Cursor | None = None
         self.is_baseline = is_baseline
         self.is_read = False
+        self.replaced: Outage | None = None
         if not is_baseline:
             self.run(None)
         self.publish(self.timed(outage(id="A", revision=1, supersedes=""), start, 5))
@@ -72,6 +73,23 @@ class Story(RuleBasedStateMachine):
         if status == "restored":
             ended = replace(ended, actual_end=max(self.voice.now, ended.start))
         self.publish(ended)
+
+    @precondition(lambda self: self.replaced is None)
+    @rule(start=st.integers(1, 30), is_same=st.booleans())
+    def take_its_place(self, start: int, is_same: bool) -> None:
+        """Another interruption supersedes it."""
+        self.replaced = self.newest
+        other = replace(self.newest, id="B", revision=1, supersedes="A")
+        other = replace(other, status="announced", actual_end=None)
+        self.publish(other if is_same else self.timed(other, start, 5))
+
+    @precondition(lambda self: self.replaced is not None)
+    @rule(status=st.sampled_from(["restored", "cancelled"]))
+    def close_what_was_replaced(self, status: Any) -> None:
+        revision = self.replaced.revision + 1
+        self.replaced = replace(self.replaced, revision=revision, status=status)
+        self.feed.entries.append(self.replaced)
+        self.is_read = False
 
     @rule(back=st.integers(1, 3))
     def repeat_something_old(self, back: int) -> None:
@@ -140,8 +158,9 @@ class Story(RuleBasedStateMachine):
                 continue
             if self.newest.status in OVER:
                 assert said.phase in ("restored", "cancelled")
+            elif said.phase in ("restored", "cancelled"):  # true of a time that has passed
+                assert self.voice.now >= self.newest.end
             else:
-                assert said.phase not in ("restored", "cancelled")
                 assert said.order.data["start"] == self.newest.start.isoformat()
                 assert said.order.data["end"] == self.newest.end.isoformat()
 
