@@ -12,7 +12,7 @@ from dataclasses import replace
 from domain.broadcast import Broadcast
 from domain.clock import Clock
 from domain.errors import StateError
-from domain.ids import AccountId
+from domain.ids import AccountId, TopicId
 from push.broadcasts import Broadcasts, KeyReused
 from push.notices import NoticeOrder, Notices
 from push.orders import BroadcastOrder, OrderRefused
@@ -101,6 +101,10 @@ class Emitter:
             return 0
         self.emitted += 1
         return matched
+
+    async def was_announced(self, topic: TopicId, event_id: str) -> bool:
+        """Whether a notice of this event was made."""
+        return await self._store.find_matched(self._account, topic, event_id) is not None
 
     async def withdraw(self, key: str, *, reason: str) -> bool:
         """Cancel a broadcast that is not through; whoever was not reached yet is left in peace."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from domain.ids import AccountId
+from domain.ids import AccountId, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
 
@@ -48,6 +48,10 @@ class Emit(Protocol):
 
     async def notice(self, order: NoticeOrder) -> int:
         """Tell whoever bound the subject; the order's `event_id` makes it unique."""
+        ...
+
+    async def was_announced(self, topic: TopicId, event_id: str) -> bool:
+        """Whether a notice of this event was made."""
         ...
 
     async def withdraw(self, key: str, *, reason: str) -> bool:

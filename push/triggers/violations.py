@@ -149,14 +149,14 @@ class ViolationTrigger:
                 return
             vehicle = await self._find_vehicle(visit.account, watch.vehicle)
             if vehicle is None:
-                await self._watch.drop(visit.account, watch.vehicle)
+                await self._watch.drop(visit.account, watch)
                 continue
             try:
                 await self._look_at(visit, watch, vehicle)
                 look.seen += 1
             except InvalidInput:  # plate and digits do not belong together any more
                 log.info("trigger.vehicle_unknown", extra={"account": visit.account})
-                await self._watch.postpone(visit.account, watch.vehicle, self._later(watch, visit))
+                await self._watch.postpone(visit.account, watch, self._later(watch, visit))
             except DepartmentError as error:
                 look.failures += 1
                 look.error = error
@@ -173,23 +173,28 @@ class ViolationTrigger:
         found = await self._traffic.violations(vehicle.plate, vehicle.plate_type, vehicle.digits)
         records = {self._watch.record_hash(record.seq): record for record in found.records}
         today = f"{in_beijing(visit.now):%Y-%m-%d}"
-        before = watch.seen
         pending = watch.pending
+        event = self._event(watch, pending) if pending else ""
+        was_told = bool(event) and await visit.emit.was_announced(TOPIC, event)
+        if watch.seen is not None and pending is None and watch.announced_on != today:
+            pending = _news(watch.seen, records, today)
+            if pending and not await self._watch.note(visit.account, watch, pending):
+                return  # this process slept, and another one has the vehicle
         told: tuple[str, ...] = ()
         announced_on = watch.announced_on
-        if before is not None and pending is None and announced_on != today:
-            pending = _news(before, records, today)
-            if pending is not None:
-                await self._watch.note(visit.account, watch.vehicle, pending)
-        if pending is not None:
-            new = [records[hash_] for hash_ in pending.records if hash_ in records]
+        if pending is not None and was_told:
+            told, announced_on = pending.records, pending.day
+        elif pending is not None:
+            # a record that is not there any more may come again: it was told to nobody
+            told = tuple(hash_ for hash_ in pending.records if hash_ in records)
+            new = [records[hash_] for hash_ in told if records[hash_].is_open]
             if new:
                 await visit.emit.notice(self._order(visit.account, watch, vehicle, new, pending))
-            told, announced_on = pending.records, pending.day
+                announced_on = pending.day
         await self._watch.done(
             visit.account,
             watch,
-            seen=_seen(before, records, told),
+            seen=_seen(watch.seen, records, told),
             announced_on=announced_on,
             next_at=self._later(watch, visit),
         )
@@ -210,8 +215,12 @@ class ViolationTrigger:
             plate_type=vehicle.plate_type,
             template=TEMPLATE,
             data=card(new),
-            event_id=f"trigger:{NAME}:{watch.vehicle}:{pending.day}",
+            event_id=self._event(watch, pending),
         )
+
+    @staticmethod
+    def _event(watch: Watch, pending: Pending) -> str:
+        return f"trigger:{NAME}:{watch.vehicle}:{pending.day}"
 
     def _later(self, watch: Watch, visit: Visit) -> datetime:
         return next_on_grid(watch.vehicle, self._period, visit.now)

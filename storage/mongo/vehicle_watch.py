@@ -3,7 +3,8 @@
 A vehicle is known by its keyed hash, and so are its records: nothing here tells a plate or a
 record number. Whoever bound it is found again through the hash in `subscribers`; when nobody is,
 the row goes. Rows are claimed one by one, so that several processes never ask about the same
-vehicle at once; a claim that was never finished runs out by itself.
+vehicle at once; a claim that was never finished runs out by itself, and its process, if it
+was only asleep, changes nothing any more.
 """
 
 from collections.abc import Collection, Mapping
@@ -38,6 +39,7 @@ class Watch:
     """One vehicle, claimed. `seen` is None before its first good answer: the baseline."""
 
     vehicle: str
+    until: datetime  # the claim's end: what is written later under it changes nothing
     seen: tuple[str, ...] | None
     pending: Pending | None
     announced_on: str
@@ -101,6 +103,7 @@ class MongoVehicleWatch:
         pending = found["pending"]
         return Watch(
             vehicle=found["vehicle"],
+            until=found["next_at"],
             seen=None if found["seen"] is None else tuple(found["seen"]),
             pending=Pending(day=pending["day"], records=tuple(pending["records"]))
             if pending
@@ -130,12 +133,13 @@ class MongoVehicleWatch:
         ]
         return holders[:limit]
 
-    async def note(self, account: AccountId, vehicle: str, pending: Pending) -> None:
-        """Write down what is about to be told."""
-        await self._rows.update_one(
-            {"_id": _row_id(account, vehicle)},
+    async def note(self, account: AccountId, watch: Watch, pending: Pending) -> bool:
+        """Write down what is about to be told; False when another process has the vehicle now."""
+        result = await self._rows.update_one(
+            _ours(account, watch),
             {"$set": {"pending": {"day": pending.day, "records": list(pending.records)}}},
         )
+        return result.matched_count == 1
 
     async def done(
         self,
@@ -148,7 +152,7 @@ class MongoVehicleWatch:
     ) -> None:
         """Keep what was seen and told; the oldest are forgotten when there are too many."""
         await self._rows.update_one(
-            {"_id": _row_id(account, watch.vehicle)},
+            _ours(account, watch),
             {
                 "$set": {
                     "seen": list(seen)[-MOST_SEEN:],
@@ -159,15 +163,17 @@ class MongoVehicleWatch:
             },
         )
 
-    async def postpone(self, account: AccountId, vehicle: str, next_at: datetime) -> None:
+    async def postpone(self, account: AccountId, watch: Watch, next_at: datetime) -> None:
         """Ask about it later; everything else stays."""
-        await self._rows.update_one(
-            {"_id": _row_id(account, vehicle)}, {"$set": {"next_at": next_at}}
-        )
+        await self._rows.update_one(_ours(account, watch), {"$set": {"next_at": next_at}})
 
-    async def drop(self, account: AccountId, vehicle: str) -> None:
+    async def drop(self, account: AccountId, watch: Watch) -> None:
         """Stop watching: nobody has it bound any more."""
-        await self._rows.delete_one({"_id": _row_id(account, vehicle)})
+        await self._rows.delete_one(_ours(account, watch))
+
+
+def _ours(account: AccountId, watch: Watch) -> Document:
+    return {"_id": _row_id(account, watch.vehicle), "next_at": watch.until}
 
 
 def _row_id(account: AccountId, vehicle: str) -> str:

@@ -11,7 +11,7 @@ from connectors.traffic import DEPARTMENT, HttpTrafficPolice
 from domain.ids import OpenId, TopicId
 from domain.people import Subscription
 from push.triggers.violations import CLAIM, ViolationTrigger, card
-from storage.mongo.vehicle_watch import MongoVehicleWatch
+from storage.mongo.vehicle_watch import MongoVehicleWatch, Pending
 from subscriptions.bindings import BindingService
 from subscriptions.service import Subscriptions
 from tests.support.department_server import sandbox_departments
@@ -274,6 +274,23 @@ async def test_two_processes_never_ask_about_one_vehicle_at_once(desk, watch, bi
 
     vehicles = [claim.vehicle for claim in claims if claim]
     assert len(vehicles) == len(set(vehicles)) == 6
+
+
+async def test_a_process_that_slept_over_its_claim_changes_nothing(desk, watch, watching):
+    async def claim():
+        now = desk.engine.clock.advance(A_DAY + CLAIM)
+        return await watch.claim(CITY, now=now, until=now + CLAIM)
+
+    slept, awake = await claim(), await claim()
+    later = desk.engine.clock.now() + A_DAY
+    assert await watch.note(CITY, awake, Pending(day="2026-11-26", records=("new",)))
+    assert not await watch.note(CITY, slept, Pending(day="2026-11-25", records=("old",)))
+    await watch.done(CITY, slept, seen=(), announced_on="2026-11-25", next_at=later)
+    await watch.postpone(CITY, slept, later)
+    await watch.drop(CITY, slept)
+
+    row = await desk.engine.database["vehicle_watch"].find_one()
+    assert (row["pending"]["records"], row["next_at"]) == (["new"], awake.until)
 
 
 async def test_nothing_of_the_watch_is_kept_in_plain(desk, office, watching):

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.feeds import MarkUnknown
-from domain.ids import AccountId
+from domain.ids import AccountId, TopicId
+from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
 from push.triggers.ports import Outcome
 from storage.mongo.triggers import Item
@@ -105,6 +106,7 @@ class Voice:
 
     def __init__(self, fuse: Fuse) -> None:
         self.said: dict[str, Said] = {}
+        self.announced: list[NoticeOrder] = []
         self.fuse = fuse
         self.now = START
 
@@ -134,8 +136,15 @@ class Voice:
     async def was_heard(self, key: str) -> bool:
         return key in self.said and self.said[key].is_heard
 
-    async def notice(self, order: Any) -> int:
-        raise AssertionError("news for everybody is nobody's personal notice")
+    async def notice(self, order: NoticeOrder) -> int:
+        if not await self.was_announced(order.topic, order.event_id):
+            self.fuse.burn()
+            self.announced.append(order)
+            self.fuse.spoken()
+        return 1
+
+    async def was_announced(self, topic: TopicId, event_id: str) -> bool:
+        return any(order.event_id == event_id for order in self.announced)
 
 
 def at_once(work: Coroutine[Any, Any, Outcome]) -> Outcome:
