@@ -31,8 +31,47 @@
   // what was refused is read out, and reached with the next press of Tab
   document.querySelector(".console-errors")?.focus();
 
+  // whoever is signed out while they write keeps the page: they sign in in another tab and go on
+  let signedOut = "";
+  let hasNewToken = false;
+
+  function lookAgain() {
+    for (const form of document.forms) {
+      form.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  }
+
+  window.addEventListener("focus", () => {
+    if (signedOut) {
+      lookAgain();
+    }
+  });
+
+  document.addEventListener("console:signed-out", () => {
+    signedOut = "…";
+  });
+
+  document.addEventListener("console:token", (event) => {
+    const meta = document.querySelector('meta[name="csrf-token"]');
+    if (meta.dataset.operator !== event.detail.operator) {
+      return; // somebody else has signed in: this page is not theirs
+    }
+    meta.content = event.detail.token;
+    for (const field of document.querySelectorAll('input[name="_csrf"]')) {
+      field.value = event.detail.token;
+    }
+    signedOut = "";
+    hasNewToken = true;
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
+    if (signedOut && form.method === "post") {
+      event.preventDefault(); // it would be refused, and what was typed lost
+      say(signedOut);
+      lookAgain();
+      return;
+    }
     const question = event.submitter?.dataset.confirm || form.dataset.confirm;
     if (question && !window.confirm(question)) {
       event.preventDefault();
@@ -62,7 +101,7 @@
 
   function say(text) {
     const notice = document.getElementById("console-notice");
-    if (notice) {
+    if (notice && notice.textContent !== text) {
       notice.replaceChildren();
       const alert = document.createElement("div");
       alert.className = "alert alert-danger";
@@ -86,8 +125,16 @@
   });
 
   document.addEventListener("htmx:responseError", (event) => {
+    if (hasNewToken) {
+      hasNewToken = false;
+      document.getElementById("console-notice")?.replaceChildren();
+      lookAgain();
+      return;
+    }
     const parsed = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
-    say(parsed.querySelector('[role="alert"]')?.textContent.trim() || WORDS.failed);
+    const told = parsed.querySelector('[role="alert"]')?.textContent.trim() || WORDS.failed;
+    signedOut = signedOut && told;
+    say(told);
   });
 
   document.addEventListener("htmx:sendError", () => {

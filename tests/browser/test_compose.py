@@ -11,6 +11,12 @@ from tests.browser.test_console_pages import AXE, RUN
 from tests.support.console import Console
 
 MOST_SCREENS = 6
+FIELDS = {
+    "影响区域": "园岭街道",
+    "开始时间": "2026年12月1日 09:00",
+    "结束时间": "2026年12月1日 18:00",
+    "原因": "管网检修",
+}
 
 
 @pytest.mark.browser
@@ -52,3 +58,30 @@ async def test_a_newcomer_schedules_a_personalised_broadcast_in_at_most_six_scre
     assert placeholders_in(*made.data.values()) == {"姓名"}
     assert violations == []
     assert len(screens) <= MOST_SCREENS
+
+
+@pytest.mark.browser
+async def test_whoever_is_signed_out_while_writing_signs_in_elsewhere_and_goes_on(
+    console_page: Callable[..., Awaitable[Page]], console: Console
+):
+    person = await console.operator(("editor",))
+    page = await console_page(client=await console.signed_in(person))
+    told = page.get_by_text("写好的内容还在这一页")
+    await page.goto("/admin/a/city/broadcasts/new")
+    await page.get_by_label("主题", exact=True).select_option(label="停水通知")
+    for label, text in FIELDS.items():
+        await page.get_by_label(label).fill(text)
+
+    await console.ctx.sign_in.close_all(person.id)
+    await page.get_by_label("任务标题").fill("园岭街道停水")
+    await expect(told).to_be_visible()
+    await page.get_by_role("button", name="提交审核").click()
+    kept = await page.get_by_label("任务标题").input_value()
+    await page.context.add_cookies((await console.signed_in(person)).cookies)
+    await page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await expect(told).to_be_hidden()
+    await page.get_by_role("button", name="提交审核").click()
+    await page.wait_for_url("**/broadcasts/bc_*")
+
+    (made,) = (await console.ctx.lists.broadcasts(AccountId("city"))).items
+    assert (kept, made.title, made.state) == ("园岭街道停水", "园岭街道停水", "in_review")

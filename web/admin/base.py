@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
+import orjson
 from tornado.web import HTTPError
 
 from config.settings import AccountSettings
@@ -43,6 +44,9 @@ MAX_FORM = 8 * 1024 * 1024  # larger than any field, so that a field too long is
 CSRF_FIELD = "_csrf"
 CSRF_HEADER = "X-CSRF-Token"
 _SIGNED_OUT = mark("您没有登录，或登录已经过期，内容没有提交。请登录后再试。")
+_STILL_THERE = mark(
+    "您没有登录，或登录已经过期。写好的内容还在这一页：请在新的标签页登录，再回到这里继续。"
+)
 _STALE = mark("这个页面停留太久或来自别处，内容没有提交。请返回上一页，刷新后重试。")
 
 
@@ -60,6 +64,7 @@ class AdminPage(Page):
     account: AccountSettings
     language: Language = "zh"
     _account: AccountSettings | None = None
+    _is_stale = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,6 +95,7 @@ class AdminPage(Page):
             raise HTTPError(403)
         await super().prepare()
         if self.request.method == "POST" and not self._has_csrf_token():
+            self._is_stale = True
             raise NotAllowed(_STALE)
 
     @property
@@ -147,7 +153,7 @@ class AdminPage(Page):
 
     def _send_to_sign_in(self) -> None:
         if self.request.method != "GET" or self.is_htmx:
-            raise NotAllowed(_SIGNED_OUT)
+            raise NotAllowed(_STILL_THERE if self.is_htmx else _SIGNED_OUT)
         here = self.request.uri or ""
         more = "?" + urlencode({"next": here}) if self.request.path != HOME else ""
         self.redirect(SIGN_IN + more)
@@ -286,11 +292,26 @@ class AdminPage(Page):
         say = self.say(say_of(error, status_code))
         data = {"status": status_code, "say": say, "reference": self.reference}
         if self.is_htmx:
-            if self.visitor is None and not self.is_public:
-                self.set_header("HX-Redirect", SIGN_IN)
+            self._help_on()
             self.fragment("admin/_error.html", **data)
         else:
             self.page("admin/error.html", **data)
+
+    def _help_on(self) -> None:
+        """Let a page that is open go on: what somebody writes there must not be lost.
+
+        Whoever is signed out while they write stays on the page. When they have signed in in
+        another tab, the page gets the new session's token, as reloading it would; the request
+        itself stays refused.
+        """
+        if self.visitor is None and not self.is_public:
+            if self.request.method == "GET":
+                self.set_header("HX-Redirect", SIGN_IN)
+            else:
+                self.set_header("HX-Trigger", "console:signed-out")
+        elif self._is_stale and self.visitor is not None:
+            token = {"token": self.csrf_token, "operator": self.visitor.id}
+            self.set_header("HX-Trigger", orjson.dumps({"console:token": token}))
 
     # --- what templates may use --------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """How a page of the console reads its form: what it refuses, and what it says beside the fields."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -145,11 +146,30 @@ async def test_htmx_is_led_on_by_a_header_and_told_errors_in_one_sentence(consol
     done = await editor.post(PAGE, RIGHT, htmx=True)
     refused = await editor.post(PAGE, RIGHT, htmx=True, csrf=False)
     outside = await nobody.post(PAGE, RIGHT, htmx=True)
+    part = await nobody.get(PAGE, htmx=True)
 
     assert (done.status, done.headers["HX-Redirect"]) == (204, "/admin/")
     assert "<html" not in refused.text
     assert 'role="alert"' in refused.text
-    assert (outside.status, outside.headers["HX-Redirect"]) == (403, "/admin/sign-in")
+    assert (part.status, part.headers["HX-Redirect"]) == (403, "/admin/sign-in")
+    assert (outside.status, "HX-Redirect" in outside.headers) == (403, False)
+    assert outside.headers["HX-Trigger"] == "console:signed-out"
+    assert "写好的内容还在这一页" in outside.text
+
+
+async def test_a_page_of_an_older_session_gets_the_new_token_and_its_form_stays_refused(
+    console: Console,
+):
+    person = await console.operator(("editor",))
+    older, present = await console.signed_in(person), await console.signed_in(person)
+
+    refused = await present.post(PAGE, RIGHT | {"_csrf": older.csrf}, csrf=False, htmx=True)
+    plain = await present.post(PAGE, RIGHT | {"_csrf": older.csrf}, csrf=False)
+
+    told = json.loads(refused.headers["HX-Trigger"])["console:token"]
+    assert told == {"token": present.csrf, "operator": person.id}
+    assert (refused.status, plain.status, "HX-Trigger" in plain.headers) == (403, 403, False)
+    assert NoticePage.taken == []
 
 
 async def test_bytes_that_are_no_text_are_marked_and_too_many_are_refused(console: Console):
