@@ -7,7 +7,7 @@ that names the setting and the remedy.
 import base64
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,7 +30,7 @@ from domain.errors import ConfigError
 DEFAULT_FILE = Path("config/settings.toml")
 ENV_PREFIX = "WEIZHENG_"
 FIELD_KEY_BYTES = 96
-TRIAL_MARK = "trying-out-only"  # the keys that ship with the project carry it
+TRIAL_MARK = "tryingoutonly"  # the secrets that ship with the project carry it
 
 
 def _one_hour_range(value: Any) -> Any:
@@ -42,6 +42,12 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(part for piece in value.split(",") if (part := piece.strip()))
+
+
+def _is_public(secret: SecretStr | None) -> bool:
+    """Tell whether everyone can read this secret in the repository."""
+    text = secret.get_secret_value() if secret else ""
+    return TRIAL_MARK in text.lower().replace("-", "")
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -82,6 +88,13 @@ class RedisSettings(_Section):
 class StorageSettings(_Section):
     data_dir: Path = Path("var")
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _names_a_folder(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("names no folder")
+        return value
+
 
 class SecuritySettings(_Section):
     secret_key: SecretStr = Field(description="sessions, CSRF", min_length=16)
@@ -105,8 +118,15 @@ class SecuritySettings(_Section):
 
     @property
     def is_for_trying_out(self) -> bool:
-        """Whether these are the keys that everyone can read in the repository."""
-        return TRIAL_MARK in self.secret_key.get_secret_value()
+        """Whether one of these is a key that everyone can read in the repository."""
+        return any(True for _ in self.public_keys())
+
+    def public_keys(self) -> Iterator[str]:
+        """Name the keys that everyone can read in the repository."""
+        if _is_public(self.secret_key):
+            yield "secret_key"
+        if _is_public(SecretStr(self.master_key.decode("latin-1"))):
+            yield "field_key"
 
 
 class PushSettings(_Section):
@@ -258,13 +278,23 @@ class Settings(_Section):
                     f"triggers.{name}.accounts names {', '.join(sorted(unknown))}, which is no "
                     "[[accounts]] id"
                 )
-        if self.security.is_for_trying_out and not self.server.is_local:
+        public = ", ".join(self._public_secrets())
+        if public and not self.server.is_local:
             raise ValueError(
-                "security.secret_key and security.field_key are the public ones for trying out, "
-                "and server.public_url is not this machine: make your own with "
-                "`openssl rand -base64 48` and `openssl rand -base64 96`"
+                f"{public}: public, for trying out, and server.public_url is not this machine. "
+                "Take an account's own from WeChat's console, make your own secret_key with "
+                "`openssl rand -base64 48`, field_key with `openssl rand -base64 96 | tr -d '\\n'`"
             )
         return self
+
+    def _public_secrets(self) -> Iterator[str]:
+        """Name the secrets that everyone can read in the repository."""
+        for key in self.security.public_keys():
+            yield f"security.{key}"
+        for account in self.accounts:
+            for field in ("app_secret", "token", "encoding_aes_key"):
+                if _is_public(getattr(account, field)):
+                    yield f"accounts.{account.id}.{field}"
 
     def account(self, account_id: str) -> AccountSettings:
         """Return one account's settings; `ConfigError` names those there are."""
@@ -278,7 +308,7 @@ class Settings(_Section):
 def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings file and the environment, or raise `ConfigError` with one sentence."""
     env = os.environ if env is None else env
-    path = file or Path(env.get("WEIZHENG_CONFIG", DEFAULT_FILE))
+    path = file or Path(env.get("WEIZHENG_CONFIG") or DEFAULT_FILE)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -288,13 +318,30 @@ def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
+    content.setdefault("security", {})  # what is missing is then named, not its section
     for name, value in env.items():
         if name.startswith(ENV_PREFIX) and "__" in name:
             _override(content, name, value)
+        elif meant := _meant(name):
+            raise ConfigError(f"{name} is not a known setting; write {meant}, with two underscores")
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(_sentence(error, path)) from error
+        raise ConfigError(_sentence(error, path, env)) from error
+
+
+def _meant(name: str) -> str | None:
+    """Return the setting meant by `WEIZHENG_PUSH_PER_SECOND`, which lacks an underscore.
+
+    Other names belong to somebody else: an orchestrator puts `WEIZHENG_SERVICE_HOST` there.
+    """
+    for section, field in Settings.model_fields.items():
+        prefix = f"{ENV_PREFIX}{section.upper()}_"
+        last = name.removeprefix(prefix)
+        known = getattr(field.annotation, "model_fields", {})
+        if last != name and last.lower() in known:
+            return f"{prefix}_{last}"
+    return None
 
 
 def _override(content: dict[str, Any], name: str, value: str) -> None:
@@ -315,19 +362,23 @@ def _override(content: dict[str, Any], name: str, value: str) -> None:
     place[last] = value
 
 
-def _sentence(error: ValidationError, path: Path) -> str:
+def _sentence(error: ValidationError, path: Path, env: Mapping[str, str]) -> str:
     """Return one sentence about the first thing that is wrong, never showing a secret."""
     first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "settings"
+    where = ".".join(str(part) for part in first["loc"])
+    variable = ENV_PREFIX + where.upper().replace(".", "__")
+    source = f"the environment variable {variable}" if variable in env else str(path)
     if first["type"] == "missing":
         problem = "is missing"
-        remedy = f"add it to {path} or set {ENV_PREFIX}{where.upper().replace('.', '__')}"
+        remedy = f"add it to {path} or set {variable}"
     elif first["type"] == "extra_forbidden":
         problem = "is not a known setting"
-        remedy = f"check its spelling in {path} against config/settings.toml"
+        remedy = f"check its spelling in {source} against config/settings.toml"
     else:
         problem = first["msg"].removeprefix("Value error, ")
-        remedy = f"correct it in {path}"
+        problem = problem.replace("items after validation", "characters")  # a secret is a text
+        remedy = f"correct it in {source}"
     more = len(error.errors()) - 1
     rest = f" ({more} more after this one)" if more else ""
-    return f"setting {where}: {problem}; {remedy}{rest}"
+    subject = f"setting {where}" if where else "settings"
+    return f"{subject}: {problem}; {remedy}{rest}"

@@ -72,7 +72,7 @@ def test_the_environment_names_the_file():
         ('uri = "embedded"', 'uri = "somewhere"', "setting mongo.uri"),
         ('"22:00-07:00"', '"late"', "setting push.quiet_hours"),
         ('"22:00-07:00"', '"22:00Z-07:00"', "the hours are Beijing time"),
-        ('"http://127.0.0.1:8000"', '"https://wx.example.org"', "make your own with"),
+        ('"http://127.0.0.1:8000"', '"https://wx.example.org"', "make your own secret_key"),
         ("port = 8000", "port = ", "cannot be read"),
     ],
 )
@@ -82,6 +82,46 @@ def test_a_wrong_setting_is_named_in_one_sentence(write, old, new, said):
 
     assert said in str(caught.value)
     assert "\n" not in str(caught.value).strip()
+
+
+def test_every_public_secret_is_refused_where_others_reach_the_service():
+    own = {"SERVER__PUBLIC_URL": "https://wx.example.org", "SECURITY__SECRET_KEY": "own" * 9}
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings(SHIPPED, env={f"WEIZHENG_{name}": value for name, value in own.items()})
+
+    for name in ("security.field_key", "city.app_secret", "city.token", "city.encoding_aes_key"):
+        assert name in str(caught.value)
+    assert "secret_key," not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WEIZHENG_PUSH__PER_SECOND", "fast", "in the environment variable WEIZHENG_PUSH__PER_"),
+        ("WEIZHENG_PUSH_PER_SECOND", "50", "write WEIZHENG_PUSH__PER_SECOND, with two underscores"),
+        ("WEIZHENG_STORAGE__DATA_DIR", "", "setting storage.data_dir: names no folder"),
+        ("WEIZHENG_SECURITY__SECRET_KEY", "short", "at least 16 characters"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_to_write(name, value, said):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(SHIPPED, env={name: value})
+
+    assert said in str(caught.value)
+
+
+def test_variables_of_others_are_left_alone():
+    others = {"WEIZHENG_CONFIG": "", "WEIZHENG_SERVICE_HOST": "10.0.0.1"}
+
+    assert load_settings(env=others).server.port == 8000
+
+
+def test_without_a_section_its_missing_setting_is_named(tmp_path):
+    (tmp_path / "empty.toml").touch()
+
+    with pytest.raises(ConfigError, match=r"security\.secret_key: is missing; .*__SECRET_KEY"):
+        load_settings(tmp_path / "empty.toml", env={})
 
 
 def test_a_missing_secret_is_answered_with_its_environment_variable(write):
