@@ -5,17 +5,25 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import IO, Annotated
 
 import typer
 
-from cli.common import ConfigFile, complaints, progress_bar, run, say, settings_of, whoever
+from cli.common import (
+    ConfigFile,
+    complaints,
+    new_file,
+    progress_bar,
+    run,
+    say,
+    settings_of,
+    whoever,
+)
 from config.logging import set_up_logging
 from config.settings import Settings
 from domain.audit import Entry
 from domain.audit_check import Place, Walk
 from domain.clock import SystemClock
-from domain.errors import ConfigError
 from push.audit import Audit
 from push.audit_rows import COLUMNS, cells
 from storage.stores import open_stores
@@ -64,14 +72,9 @@ def export(
     """
     settings = settings_of(config)
     set_up_logging()
-    try:
-        file.touch(mode=0o600, exist_ok=False)
-        with file.open("w", encoding="utf-8-sig" if _is_csv(file) else "utf-8", newline="") as sink:
-            count = run(_export(settings, sink, as_csv=_is_csv(file)))
-    except OSError as error:
-        raise ConfigError(
-            f"{file} cannot be written ({error.strerror}); name a new file"
-        ) from error
+    encoding = "utf-8-sig" if _is_csv(file) else "utf-8"  # the mark helps spreadsheets
+    with new_file(file, "w", encoding=encoding) as sink:
+        count = run(_export(settings, sink, as_csv=_is_csv(file)))
     say(f"{count} entries exported", to=complaints)
 
 
@@ -87,7 +90,7 @@ async def _verify(settings: Settings, noted: Place | None) -> Walk:
         return walk
 
 
-async def _export(settings: Settings, sink: TextIO, *, as_csv: bool) -> int:
+async def _export(settings: Settings, sink: IO[str], *, as_csv: bool) -> int:
     async with open_stores(settings, SystemClock()) as stores:
         chain = Audit(stores.audit, SystemClock())
         await chain.record(whoever(), "audit.export", "audit")
@@ -96,7 +99,7 @@ async def _export(settings: Settings, sink: TextIO, *, as_csv: bool) -> int:
         return await _as_lines(chain.chain(), sink)
 
 
-async def _as_csv(entries: AsyncIterator[Entry], sink: TextIO) -> int:
+async def _as_csv(entries: AsyncIterator[Entry], sink: IO[str]) -> int:
     writer, count = csv.writer(sink), 0
     writer.writerow(COLUMNS)
     async for entry in entries:
@@ -105,7 +108,7 @@ async def _as_csv(entries: AsyncIterator[Entry], sink: TextIO) -> int:
     return count
 
 
-async def _as_lines(entries: AsyncIterator[Entry], sink: TextIO) -> int:
+async def _as_lines(entries: AsyncIterator[Entry], sink: IO[str]) -> int:
     count = 0
     async for entry in entries:
         content = asdict(entry) | {"at": entry.at.isoformat()}

@@ -5,18 +5,20 @@ import getpass
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from config.logging import set_up_logging
 from config.settings import Settings, load_settings
 from domain.audit import Actor
+from domain.errors import ConfigError
 
 Result = TypeVar("Result")
 ConfigFile = Annotated[
@@ -61,7 +63,9 @@ def log_restart(program: str) -> None:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's coroutine on uvloop."""
+    """Run a command's coroutine on uvloop; unless the command logs, only trouble is told."""
+    if not logging.getLogger().handlers:
+        set_up_logging(level=logging.WARNING)
     return uvloop.run(work)
 
 
@@ -77,6 +81,24 @@ async def until_stopped() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def new_file(path: Path, mode: str, *, encoding: str | None = None) -> Iterator[IO[Any]]:
+    """Make a file that its owner alone reads; one that is not finished does not stay."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        sink = path.open(mode, encoding=encoding, newline=None if "b" in mode else "")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}); name a new file"
+        ) from error
+    try:
+        with sink:
+            yield sink
+    except BaseException:  # Ctrl-C too: half an export looks like a whole one
+        path.unlink(missing_ok=True)
+        raise
 
 
 def progress_bar() -> Progress:

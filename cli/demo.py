@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from sandbox import departments
 from sandbox.app import sandbox_routes
 from sandbox.world import World
 from storage.embedded import keep_running
+from storage.servers.locks import held
 from web.app import SERVER_OPTIONS, make_app
 
 log = logging.getLogger(__name__)
@@ -38,8 +41,33 @@ def demo(
     Example: `python run.py demo --port 8080`
     """
     set_up_logging()
-    with suppress(KeyboardInterrupt):
-        run(run_demo(settings_of(config), port))
+    settings = settings_of(config)
+    with suppress(KeyboardInterrupt), alone(settings, port):
+        run(run_demo(settings, port))
+
+
+@contextmanager
+def alone(settings: Settings, port: int) -> Iterator[None]:
+    """Refuse a second demo on the same data, whose phones would get the first one's messages."""
+    folder = settings.storage.data_dir
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with held(folder / "demo.lock") as is_ours:
+            if not is_ours:
+                raise ConfigError(
+                    f"a demo runs already on setting storage.data_dir ({folder.resolve()}): use "
+                    "that one, stop it with Ctrl-C, or give this one a folder of its own: "
+                    "`WEIZHENG_STORAGE__DATA_DIR=var2 make demo PORT=8080`"
+                )
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise ConfigError(
+                    f"port {port} cannot be listened on ({error.strerror}): stop what uses it, or "
+                    "choose another: `make demo PORT=8080`"
+                ) from error
+            probe.close()
+            yield
 
 
 async def run_demo(settings: Settings, port: int) -> None:

@@ -14,6 +14,7 @@ from cli.common import (
     ConfigFile,
     complaints,
     console,
+    new_file,
     run,
     say,
     settings_of,
@@ -119,13 +120,7 @@ def _print(columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> None:
 
 
 def _write(path: Path, columns: tuple[str, ...], cells: list[tuple[str, ...]]) -> None:
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}); name a new file"
-        ) from error
-    with path.open("w", encoding="utf-8-sig", newline="") as sink:  # the mark helps spreadsheets
+    with new_file(path, "w", encoding="utf-8-sig") as sink:  # the mark helps spreadsheets
         writer = csv.writer(sink)
         writer.writerow(columns)
         writer.writerows([harmless(cell) for cell in line] for line in cells)

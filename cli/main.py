@@ -4,6 +4,7 @@ All of them together bring the drivers, the web and the sandbox along: a second 
 the first line of help. What a command says of itself here is the first sentence of its own help.
 """
 
+import errno
 import sys
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -14,6 +15,19 @@ from typer.main import get_group
 
 from domain.errors import ConfigError, ServiceError
 
+# what a place is to blame for: full, read-only, not ours, not what it should be
+PLACE_ERRORS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+    }
+)
 MARKUP: Literal["markdown"] = "markdown"
 
 
@@ -107,13 +121,21 @@ def load(name: str) -> Any:
 
 
 def main() -> None:
-    """Run one command. What is wrong with the settings is one sentence and exit code 2."""
+    """Run one command. What is wrong with the settings is one sentence and exit code 2.
+
+    So is a full disk or a folder that may not be written; any other error of the system's is ours.
+    """
     try:
         app()
     except ConfigError as error:
         _end(str(error), 2)
     except ServiceError as error:
         _end(str(error), 1)
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"{place}{error.strerror}; free space or choose another place, then start again", 2)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

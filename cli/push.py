@@ -17,6 +17,7 @@ from domain.errors import NotFound
 from domain.ids import AccountId
 from push.dead import Replayed
 from runtime.context import open_context
+from storage.facts import ServerAway
 
 push = typer.Typer(help="The push engine 推送引擎.", no_args_is_help=True)
 
@@ -106,10 +107,12 @@ async def _resume(settings: Settings, account: AccountId) -> int:
 
 async def _status(settings: Settings, *, once: bool, as_json: bool, every: float) -> None:
     async with open_context(settings) as ctx:
-        if not (once or as_json):
-            await push_status.watch(ctx.overviews, console, every=every)
-            return
-        overview, rates = await push_status.once(ctx.overviews)
+        try:
+            if not (once or as_json):
+                await push_status.watch(ctx.overviews, console, every=every)
+            overview, rates = await push_status.once(ctx.overviews)
+        except TimeoutError as error:
+            raise ServerAway("MongoDB is too slow: `python run.py doctor` looks at it") from error
         if as_json:
             typer.echo(push_status.as_json(overview, rates))
         else:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -30,7 +30,7 @@ class Speed:
     left: timedelta | None = None
 
 
-async def watch(overviews: Overviews, console: Console, *, every: float) -> None:
+async def watch(overviews: Overviews, console: Console, *, every: float) -> NoReturn:
     """Show it again and again until interrupted."""
     before = await overviews.read()
     with Live(render(before, {}), console=console, screen=False) as live:

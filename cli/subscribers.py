@@ -4,7 +4,7 @@ import getpass
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import IO, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from cli.common import (
     AccountOption,
     ConfigFile,
     complaints,
+    new_file,
     progress_bar,
     run,
     say,
@@ -55,11 +56,19 @@ def import_(
     Example: `python run.py subscribers import people.jsonl --account city`
     """
     settings = settings_of(config)
-    size = file.stat().st_size if file.is_file() else 0
-    report = run(_import(settings, file, size, _account(settings, account)))
+    account_id = _account(settings, account)
+    if not file.is_file():
+        raise ConfigError(f"{file} cannot be read: it is no file; check its name")
+    try:
+        report = run(_import(settings, file, file.stat().st_size, account_id))
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here", to=complaints)
+        raise
     resumed = f", {report.resumed_after} of them by an earlier run" if report.resumed_after else ""
     counts = f"{report.imported} imported, {report.skipped} skipped"
     say(f"{report.lines} lines{resumed}: {counts}", to=complaints)
+    if report.skipped and not report.imported:
+        raise typer.Exit(1)  # not the file that was meant
 
 
 @subscribers.command()
@@ -83,7 +92,7 @@ def export(
     settings = settings_of(config)
     account_id = _account(settings, account)
     with ExitStack() as stack:
-        sink = stack.enter_context(_new_file(file)) if file else sys.stdout.buffer
+        sink = stack.enter_context(new_file(file, "wb")) if file else sys.stdout.buffer
         set_up_logging()
         note_access(
             actor=f"cli:{getpass.getuser()}",
@@ -154,16 +163,6 @@ def _account(settings: Settings, named: str | None) -> AccountId:
     return AccountId(settings.account(named or settings.accounts[0].id).id)
 
 
-def _new_file(path: Path) -> BinaryIO:
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        return path.open("wb")
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}); name a new file"
-        ) from error
-
-
 async def _import(settings: Settings, file: Path, size: int, account: AccountId) -> Report:
     catalogue = load_catalogue()
     async with open_stores(settings, SystemClock()) as stores:
@@ -172,7 +171,7 @@ async def _import(settings: Settings, file: Path, size: int, account: AccountId)
             bar = bars.add_task("bytes", total=size)
 
             def on_progress(progress: Progress) -> None:
-                bars.update(bar, completed=progress.offset)
+                bars.update(bar, completed=progress.read)
 
             def on_bad(line: BadLine) -> None:
                 say(f"line {line.number}: {line.reason}", to=bars.console)
@@ -180,7 +179,7 @@ async def _import(settings: Settings, file: Path, size: int, account: AccountId)
             return await importer.run(file, account, on_progress=on_progress, on_bad=on_bad)
 
 
-async def _export(settings: Settings, account: AccountId, sink: BinaryIO) -> int:
+async def _export(settings: Settings, account: AccountId, sink: IO[bytes]) -> int:
     count = 0
     async with open_stores(settings, SystemClock()) as stores:
         await Audit(stores.audit, SystemClock()).record(

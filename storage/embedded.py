@@ -13,7 +13,13 @@ from datetime import UTC
 from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -22,6 +28,8 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from domain.errors import ConfigError
+from storage.facts import ServerAway
+from storage.redis.scripts import StoreAway
 from storage.servers.daemon import Daemon
 from storage.servers.mongod import Mongod
 from storage.servers.redis_server import RedisServer
@@ -55,7 +63,10 @@ async def open_mongo(settings: Settings) -> AsyncIterator[AsyncMongoClient[Docum
         client = _mongo_client(uri)
         stack.push_async_callback(client.close)
         await _greet_mongo(client, uri)
-        yield client
+        try:
+            yield client
+        except ConnectionFailure as error:
+            raise ServerAway(_went_away("MongoDB", uri, type(error).__name__)) from error
 
 
 @asynccontextmanager
@@ -88,7 +99,10 @@ async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
                 f"setting redis.url: no Redis answers at {_without_password(url)} ({error}); start "
                 'it, correct the address, or write "embedded" to try things out'
             ) from error
-        yield client
+        try:
+            yield client
+        except (RedisError, StoreAway) as error:
+            raise ServerAway(_went_away("Redis", url, type(error).__name__)) from error
 
 
 @asynccontextmanager
@@ -181,6 +195,11 @@ async def _greet_mongo(client: AsyncMongoClient[Document], uri: str) -> None:
             f"setting mongo.uri: the MongoDB at {_without_password(uri)} is not a replica set, "
             "which transactions need; start it with --replSet and run rs.initiate()"
         )
+
+
+def _went_away(server: str, address: str, how: str) -> str:
+    where = _without_password(address)
+    return f"{server} at {where} stopped answering ({how}): see that it runs, then start again"
 
 
 def _without_password(address: str) -> str:

@@ -79,6 +79,7 @@ class Progress:
     offset: int = 0
     before: int = 0
     done: int = 0
+    read: int = 0  # bytes, about; for whoever watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Importer:
         """Read on from where `progress` is, window by window."""
         while lines := list(islice(_lines(file), self._window_lines)):
             reached = file.tell()
-            before, done = progress.before, progress.done
+            before, done, offset = progress.before, progress.done, progress.offset
             numbered = sorted(
                 (_sort_key(line), number, line)
                 for number, line in enumerate(lines, before + 1)
@@ -192,12 +193,14 @@ class Importer:
                     imported=progress.imported + len(people),
                     skipped=progress.skipped + len(bad),
                     done=start + len(part),
+                    read=offset + (reached - offset) * (start + len(part)) // len(numbered),
                 )
                 yield _Batch(people, bad, progress)
             progress = replace(
                 progress,
                 lines=before + len(lines),
                 offset=reached,
+                read=reached,
                 before=before + len(lines),
                 done=0,
             )

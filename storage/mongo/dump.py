@@ -104,10 +104,15 @@ async def restore(
 
 
 def _begin(folder: Path) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty: name a new folder for the backup")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    unfinished.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty: name a new folder for the backup")
+        unfinished = folder.with_name(f"{folder.name}.unfinished")
+        unfinished.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written ({error.strerror}); name a new folder"
+        ) from error
     return unfinished
 
 

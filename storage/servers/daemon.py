@@ -57,8 +57,9 @@ class Daemon(ABC):
             presence = Presence(self._users_lock)
             try:
                 await self._ensure()
-            except BaseException:
-                presence.leave()
+            except BaseException:  # Ctrl-C too: nobody is left who would stop it
+                if presence.leave():
+                    await self.stop()
                 raise
         return presence
 
@@ -132,7 +133,11 @@ class Daemon(ABC):
             log.warning("embedded.deaf", extra={"server": self.program, "pid": self.pid})
             await self.stop()
         program = await asyncio.to_thread(self._find)
-        await asyncio.to_thread(self._start, program)
+        starting = asyncio.create_task(asyncio.to_thread(self._start, program))
+        try:
+            await asyncio.shield(starting)
+        finally:  # half started it could not be stopped
+            await asyncio.wait({starting})
         if not await self._becomes_ready(START_PATIENCE):
             raise ConfigError(self._sorry("does not answer", self._last_words()))
         log.info("embedded.started", extra={"server": self.program, "pid": self.pid})
@@ -160,6 +165,7 @@ class Daemon(ABC):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.home,
+            start_new_session=True,  # Ctrl-C is for us
             timeout=START_PATIENCE,
             check=False,
         )

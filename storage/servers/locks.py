@@ -3,8 +3,8 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from domain.errors import ConfigError
@@ -39,6 +39,23 @@ async def exclusive(path: Path, *, patience: float) -> AsyncIterator[None]:
                 f"(`fuser {path}`), end it, and start again"
             )
         yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold a lock alone while the block lasts, or tell at once that somebody else has it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = _open(path)
+    except OSError as error:
+        raise ConfigError(
+            f"setting storage.data_dir: {error.strerror} at {error.filename}; name a folder that "
+            "this user may write"
+        ) from error
+    try:
+        yield _try(handle, fcntl.LOCK_EX)
     finally:
         os.close(handle)
 

@@ -1,6 +1,7 @@
 """The commands of run.py, as an operator meets them."""
 
 import json
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -8,11 +9,15 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
+from cli.common import new_file
+from cli.demo import alone
 from cli.main import COMMANDS as COMMANDS_BY_NAME
 from cli.main import app, load
 from domain.access import EVERYWHERE, OperatorAccount
+from domain.errors import ConfigError
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.operators import MongoOperators
+from tests.support.settings import make_settings
 
 COMMANDS = [
     ["serve"], ["demo"], ["sandbox"], ["databases"], ["routes"], ["doctor"],
@@ -75,6 +80,38 @@ async def test_a_role_that_is_none_is_answered_with_those_there_are(command):
 
     assert done.code == 2
     assert done.err.strip() == "--roles names mail; choose from web, push, scheduler"
+
+
+def test_a_second_demo_on_the_same_data_or_port_is_told_what_to_do(tmp_path, free_port):
+    settings = make_settings(tmp_path)
+    with alone(settings, free_port), pytest.raises(ConfigError, match="a demo runs already"):
+        alone(settings, free_port).__enter__()
+
+    with (
+        socket.create_server(("127.0.0.1", free_port)),
+        pytest.raises(ConfigError, match=f"port {free_port} cannot be listened on"),
+    ):
+        alone(settings, free_port).__enter__()
+
+
+def test_what_is_no_file_is_not_imported(tmp_path):
+    words = ["subscribers", "import", str(tmp_path), "--account", "city"]
+
+    answer = CliRunner().invoke(app, words)
+
+    assert str(answer.exception) == f"{tmp_path} cannot be read: it is no file; check its name"
+
+
+def test_half_an_export_does_not_stay(tmp_path):
+    def interrupted() -> None:
+        with new_file(tmp_path / "half.jsonl", "wb") as sink:
+            sink.write(b"{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert not (tmp_path / "half.jsonl").exists()
 
 
 async def test_routes_shows_conversation_and_http(command):

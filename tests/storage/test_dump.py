@@ -136,6 +136,13 @@ async def test_a_folder_that_holds_something_is_not_written_into(mongo, back_up)
         await back_up()
 
 
+async def test_a_place_where_no_folder_can_be_is_named(back_up, tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match=r"cannot be written \(Not a directory\)"):
+        await back_up("file")
+
+
 async def test_a_backup_is_readable_by_its_owner_only(mongo, back_up):
     await mongo.people.insert_one({"_id": 1})
 

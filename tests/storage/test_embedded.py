@@ -88,6 +88,18 @@ async def test_a_second_process_attaches_and_only_the_last_to_leave_stops_them(h
     assert (mongod.pid, redis_server.pid) == (None, None)
 
 
+async def test_whoever_gives_up_while_it_starts_leaves_nothing_running(home: Path) -> None:
+    server = RedisServer(home / "redis")
+    attaching = asyncio.create_task(server.attach())
+    await asyncio.sleep(0.01)  # the program is being looked for, or is starting
+
+    attaching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attaching
+
+    assert server.pid is None
+
+
 async def test_two_processes_starting_at_once_start_one_of_each(home: Path) -> None:
     async with (
         running("-c", STARTER, str(home)) as one,
