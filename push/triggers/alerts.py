@@ -153,6 +153,9 @@ class AlertDesk:
         digest = alert.id.digest
         references = [reference.digest for reference in alert.references]
         family = await self._alerts.family(account, digest, references)
+        for record in family:
+            if not record.is_done:  # its process may have died: first things first
+                await self._say(account, record, emit)
         unheard = await self._unheard(account, family, replaced_by(alert, family))
         setting = Setting(
             now=self._clock.now(),

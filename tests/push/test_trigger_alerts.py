@@ -470,6 +470,23 @@ async def test_who_got_a_level_does_not_get_it_again_when_the_area_grows(
 # --- crashes ----------------------------------------------------------------------------------
 
 
+async def test_what_was_decided_and_not_said_does_not_go_out_after_its_end(
+    desk, engine, alerts, triggers, clock
+):
+    now = clock.now()
+    await receive(alerts, cap("a", now))
+    # killed between the decision and the push
+    await engine.database["broadcasts"].delete_many({})
+    await engine.database["alerts"].update_many({}, {"$set": {"is_done": False}})
+    end = cap("c", now, kind="Cancel", references=reference("a", now))
+    heard = await receive(alerts, end)
+    clock.advance(timedelta(minutes=1))
+    await desk.run(triggers)  # sweeps
+
+    assert heard.record.reason == "nobody_told"
+    assert [each["state"] for each in await desk.said()] == ["cancelled"]
+
+
 @pytest.mark.parametrize("way", ["heard again", "swept"])
 async def test_a_process_that_dies_before_it_says_it_leaves_it_to_the_next(
     desk, engine, alerts, triggers, clock, way
