@@ -41,6 +41,7 @@ MAIN = (  # what most people open, looked at in English as well
     "subscribers",
     "menu",
     "departments",
+    "department",
     "settings",
     "operators",
     "audit",

@@ -35,7 +35,7 @@ from web.admin.forms import FormRefused, Model, read_form, shown_values, upright
 from web.admin.navigation import navigation
 from web.admin.table import NAMES, ConsoleRoute
 from web.admin.words import mark
-from web.base import Page, say_of
+from web.base import UNFORESEEN, Page, say_of
 from web.remote import remote_of
 
 HOME = "/admin/"
@@ -47,6 +47,7 @@ _SIGNED_OUT = mark("您没有登录，或登录已经过期，内容没有提交
 _STILL_THERE = mark(
     "您没有登录，或登录已经过期。写好的内容还在这一页：请在新的标签页登录，再回到这里继续。"
 )
+_FAILED = mark("服务出了点问题，请稍后再试。")
 _STALE = mark("这个页面停留太久或来自别处，内容没有提交。请返回上一页，刷新后重试。")
 
 
@@ -289,7 +290,8 @@ class AdminPage(Page):
         """Say what is wrong in the console's own look, or in one sentence for htmx."""
         info = kwargs.get("exc_info")
         error = cast("BaseException | None", info[1]) if info else None
-        say = self.say(say_of(error, status_code))
+        found = say_of(error, status_code)
+        say = self.say(_FAILED if found == UNFORESEEN else found)  # 12345 is for citizens
         data = {"status": status_code, "say": say, "reference": self.reference}
         if self.is_htmx:
             self._help_on()
