@@ -184,6 +184,18 @@ async def test_a_trigger_that_is_asked_for_more_often_now_does_not_wait_for_the_
     assert row.next_at <= desk.engine.clock.now() + timedelta(seconds=35)
 
 
+async def test_a_clock_that_was_a_day_ahead_silences_nothing_once_it_is_right(desk):
+    trigger, clock = saying("A"), desk.engine.clock
+    triggers = desk.new(trigger)
+    clock.advance(timedelta(days=1))
+    await desk.run(triggers)
+    clock.advance(timedelta(days=-1))
+    await triggers.tick()
+
+    row = await desk.row("scripted")
+    assert row.next_at <= clock.now() + trigger.every + timedelta(seconds=6)
+
+
 async def test_two_engines_at_once_run_a_due_trigger_once(desk):
     trigger = saying("e1")
     engines = [desk.new(trigger) for _ in range(4)]
