@@ -33,6 +33,7 @@ from domain.maintenance import UnderMaintenance
 BUDGET_SECONDS = 3.0  # for everything, the repeat included: WeChat waits five
 CONNECT_SECONDS = 1.2  # so that a dead address leaves time for the repeat
 MAX_ANSWER_BYTES = 1024 * 1024
+LONGEST_ETAG = 200
 BUSY = frozenset({408, 429, 500, 502, 503, 504})  # worth a second try
 ANSWERS = frozenset({"no_data", "bad_input", "unknown_mark"})  # refusals of a system that works
 REASONS = ANSWERS | {"not_authorised", "busy", "maintenance"}
@@ -254,9 +255,9 @@ class DepartmentClient:
         ) as answer:
             content = await self._bytes_of(answer)
             if answer.status == 200:
-                return _Got(content, answer.headers.get("ETag", ""), answer.charset or "")
+                return _Got(content, _etag_of(answer), answer.charset or "")
             if answer.status == 304 and etag:
-                return _Got(None, answer.headers.get("ETag", ""))
+                return _Got(None, _etag_of(answer))
             if answer.status in BUSY:
                 raise _Trouble(f"status {answer.status}")
             raise self._refusal(answer.status, content)
@@ -317,6 +318,12 @@ class DepartmentClient:
         return BrokenContract(
             self.department.title, f"{path} {problem}", hotline=self.department.hotline
         )
+
+
+def _etag_of(answer: aiohttp.ClientResponse) -> str:
+    """Return the answer's ETag; one that cannot be kept and sent back is none."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.isascii() and len(etag) <= LONGEST_ETAG else ""
 
 
 def _trouble_of(error: DepartmentError) -> tuple[Trouble | None, str]:

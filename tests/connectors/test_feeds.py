@@ -63,6 +63,14 @@ async def test_an_etag_is_only_kept_for_the_address_it_came_from(client_of):
     assert second.etag == '"of-m2"'
 
 
+@pytest.mark.parametrize("etag", ['"v\u00fc1"', f'"{"x" * 300}"'])
+async def test_an_etag_that_cannot_be_kept_is_none(client_of, etag):
+    async with stub_department(answering(page(next_="m2"), etag=etag)) as office:
+        found = await read_page(client_of(office.url), "/changes", Entry, since="m2")
+
+    assert found.etag == ""
+
+
 async def test_304_to_a_question_that_did_not_ask_for_it_was_not_agreed(client_of):
     async with stub_department(answering({}, status=304)) as office:
         with pytest.raises(BrokenContract):
