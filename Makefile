@@ -2,16 +2,20 @@
 # `make` alone lists them.
 
 PORT ?= 8000
-PYTHON ?= python3
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 TESTS ?=
 FAULTS_PEOPLE ?= 100000
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NO_PIP := { echo "pip could not install what is named above: check that it reaches its index (network, HTTPS_PROXY," \
+	"or 'pip config set global.index-url ADDRESS'), then run the same make again: it goes on" >&2; exit 1; }
 SETUP := $(VENV)/.setup-done
 FRONT := node_modules/.setup-done
-NPM_FLAGS := --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+NPM_FLAGS := --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error \
+	--fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 TOOLS := $(VENV)/.tools-done
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0
@@ -28,11 +32,14 @@ help: ## list the targets
 setup: $(SETUP) $(FRONT) ## create .venv with what running needs
 
 $(SETUP): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is older than 3.11: install a newer one, or make PYTHON=/path/to/it" >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "$(or $(PYTHON),python3) is missing or older than 3.11: install Python 3.11 or newer with venv," \
+		"or make PYTHON=/path/to/it" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo "$(PYTHON) could not make $(VENV): run 'apt-get install python3-venv' as root (for python3.12:" \
+		"python3.12-venv), see that this folder may be written, and run make again" >&2; exit 1; }
 	@echo "installing what running needs into $(VENV)"
-	@$(PIP) -r requirements.txt
+	@$(PIP) -r requirements.txt || $(NO_PIP)
 	@if [ -n "$(MONGOD)" ] && ldd $(MONGOD) | grep -q 'not found'; then \
 		echo "installing the libraries of the embedded mongod"; \
 		$(SUDO) $(APT) update && $(SUDO) $(APT) install --yes --no-install-recommends libcurl4 libssl3 || \
@@ -56,7 +63,7 @@ tools: $(TOOLS) $(FRONT)
 
 $(TOOLS): $(SETUP) requirements-dev.txt
 	@echo "installing tools and test packages into $(VENV)"
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt || $(NO_PIP)
 	@touch $@
 
 browser:
