@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from domain.ids import RegionCode
@@ -18,6 +18,15 @@ PhaseMode = Literal["off", "low"]
 Match = Literal["area", "named", "street"]
 
 UTILITY_NAMES: Mapping[Utility, str] = {"water": "停水", "power": "停电", "gas": "停气"}
+# how long before it begins the public must know (提前公告); a fault is told as soon as possible
+NOTICE_DUTIES: Mapping[tuple[Utility, OutageKind], timedelta] = {
+    ("power", "planned"): timedelta(days=7),  # 供电监管办法
+    ("power", "temporary"): timedelta(hours=24),
+    ("water", "planned"): timedelta(hours=24),  # 供水条例
+    ("water", "temporary"): timedelta(hours=24),
+    ("gas", "planned"): timedelta(hours=48),  # 城镇燃气管理条例
+    ("gas", "temporary"): timedelta(hours=48),
+}
 OVER: frozenset[OutageStatus] = frozenset({"restored", "cancelled"})
 _STREET_ENDINGS = re.compile(r"(街道办事处|街道办|街道|办事处|镇|乡)$")
 
@@ -69,6 +78,13 @@ class Outage:
     @property
     def start(self) -> datetime:
         return min(phase.start for phase in self.phases)
+
+    @property
+    def missing_notice(self) -> timedelta:
+        """Return by how much it was announced too late; zero if it was in time."""
+        due = NOTICE_DUTIES.get((self.utility, self.kind), timedelta(0))
+        missing = self.announced_at + due - self.start if due else due
+        return max(missing, timedelta(0))
 
     def is_current(self, now: datetime) -> bool:
         """Whether it is going on now."""

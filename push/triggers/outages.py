@@ -14,6 +14,7 @@ What is over when it is first seen says nothing.
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ from push.triggers.outage_texts import PHASES, Phase, words
 from push.triggers.ports import Outcome, Visit
 from push.triggers.reading import read_pages
 from storage.mongo.triggers import Item
+
+log = logging.getLogger(__name__)
 
 NAME = "outage"
 BEFORE = timedelta(hours=12)
@@ -113,6 +116,8 @@ class OutageTrigger:
             told = [await visit.emit.withdraw(key, reason=_WHY) for key in before]
             if not (known.is_baseline or any(told)):  # nobody has heard of it yet
                 phase = "announced" if phase == "changed" else None
+        if phase == "announced" and outage.missing_notice:
+            _warn(visit, event, outage)
         if phase is not None:
             card = words(outage, phase)
             order = _order(visit.account, outage.utility, regions_of(outage), card.title, card.data)
@@ -279,6 +284,20 @@ def print_of(outage: Outage) -> str:
 def regions_of(outage: Outage) -> tuple[RegionCode, ...]:
     """Return the regions concerned, each once."""
     return tuple(sorted({area.region for area in outage.areas}))
+
+
+def _warn(visit: Visit, event: str, outage: Outage) -> None:
+    """Tell the person on call that a company broke its duty; people are told all the same."""
+    log.warning(
+        "outage.announced_late",
+        extra={
+            "account": visit.account,
+            "event": event,
+            "kind": outage.kind,
+            "issuer": outage.issuer,
+            "late_hours": round(outage.missing_notice.total_seconds() / 3600, 1),
+        },
+    )
 
 
 def _stale_at(outage: Outage, phase: Phase, known: _Known | None) -> datetime:

@@ -11,6 +11,28 @@ NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("utility", "kind", "hours"),
+    [
+        ("power", "planned", 7 * 24),
+        ("power", "temporary", 24),
+        ("water", "planned", 24),
+        ("water", "temporary", 24),
+        ("gas", "planned", 48),
+        ("gas", "temporary", 48),
+        ("power", "fault", 0),
+        ("water", "rationing", 0),
+    ],
+)
+def test_each_utility_has_its_own_time_in_which_it_must_announce(utility, kind, hours):
+    def missing(before: timedelta) -> timedelta:
+        facts = {"utility": utility, "kind": kind, "announced_at": NOW - before}
+        return outage(start=NOW, **facts).missing_notice
+
+    assert missing(hours * HOUR) == timedelta(0)
+    assert missing(hours * HOUR - HOUR) == (HOUR if hours else timedelta(0))
+
+
 def outage(id_: str = "W1", *, start: datetime = NOW - HOUR, hours: int = 3, **more) -> Outage:
     facts = {
         "id": id_,

@@ -68,6 +68,17 @@ async def test_an_announcement_goes_to_followers_of_the_topic_in_the_region(desk
     assert said["expires_at"] == datetime.fromisoformat(said["data"]["end"])
 
 
+async def test_what_is_announced_too_late_is_said_and_warned_about(desk, office, triggers, caplog):
+    await office.news("utilities", "announce", id="W1", kind="planned", in_hours=3)
+    await office.news("utilities", "announce", id="W2", kind="fault", in_hours=3)
+    await desk.run(triggers)
+    await desk.run(triggers)
+
+    warned = [r for r in caplog.records if r.message == "outage.announced_late"]
+    assert [(record.event, record.levelname) for record in warned] == [("water/W1", "WARNING")]
+    assert await desk.phases() == ["announced", "announced"]
+
+
 async def test_off_and_then_low_is_one_event_and_one_push(desk, office, triggers):
     await office.news("utilities", "announce", id="A", in_hours=13, hours=5, low_hours=7)
     await desk.run(triggers)
