@@ -12,6 +12,7 @@ from domain.authors import name_of
 from domain.clock import in_beijing
 from domain.figures import net_follows, quantile
 from domain.incident import KINDS
+from domain.sentence import Sentence
 from push.outcomes import BLOCKED, why_failed
 from push.quota import Day
 from web.admin.base import AdminPage
@@ -53,7 +54,8 @@ class DashboardPage(AdminPage):
             waiting=[
                 {
                     "what": self.say(WAITING[each.kind]),
-                    "title": each.title or str(each.number),
+                    "title": each.title
+                    or self.say(Sentence("{number} 个批次", number=each.number)),
                     "id": each.broadcast.id if each.broadcast else "",
                     "author": name_of(each.broadcast.author) if each.broadcast else "",
                     "reason": each.broadcast.reason if each.broadcast else "",
