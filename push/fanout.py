@@ -161,11 +161,15 @@ class Fanout:
         return True
 
     async def _expand_digest(self, broadcast: Broadcast, owner: str) -> bool:
-        """Write the one person it is for, once their items are taken."""
+        """Write the one person it is for, once their items are taken.
+
+        When they are written already the message may have left: what it took now would be lost.
+        """
         if not await self._keep(broadcast, owner):
             return False
-        found = await self._collector.gather([broadcast])
-        await self._write_people(broadcast, tuple(found.values()))
+        if await self._ledger.last(broadcast.id) is None:
+            found = await self._collector.gather([broadcast])
+            await self._write_people(broadcast, tuple(found.values()))
         return True
 
     async def _write_people(self, broadcast: Broadcast, people: Sequence[OpenId]) -> None:

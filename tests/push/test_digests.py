@@ -322,6 +322,30 @@ async def test_what_comes_too_late_for_a_digest_is_in_the_next_one(
     assert platform.cards_per_person == {ONE: 2}
 
 
+async def test_what_comes_after_a_digest_whose_maker_died_is_in_the_next_one(
+    engine: Engine, platform: Platform, clock: FlowingClock
+):
+    await reader(engine, clock)
+    await announce(engine, violation("a"))
+    clock.advance(TO_MORNING)
+    die_once(engine, "notice_store.end_fanouts", after=False)
+    with pytest.raises(ConnectionError):
+        await engine.digests.tick()
+    async with engine.working():
+        await until(cards(platform, 1))
+        await engine.database["digest_items"].insert_one(
+            (await items(engine))[0]
+            | {"_id": "late", "notice": "late", "state": "waiting", "due_at": clock.now()}
+        )
+        clock.advance(60)  # the expansion is taken over
+        await all_done(engine)
+        await engine.digests.tick()
+        clock.advance(timedelta(days=1))
+        await until(cards(platform, 2))
+
+    assert platform.cards_per_person == {ONE: 2}
+
+
 # --- the daily cap ----------------------------------------------------------------------------
 
 
