@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -224,3 +225,29 @@ TestDetour = DetourStory.TestCase
 TestFuel = FuelStory.TestCase
 TestDetour.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestFuel.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.parametrize("fuse", range(6))
+def test_a_detour_that_is_what_it_was_after_a_death_is_said(fuse: int):
+    story = DetourStory()
+    story.begin(is_baseline=False, days=3)
+    story.run(None)
+    story.deliver()
+    story.change(stop=STOPS[1], forgets=False)
+    story.run(fuse)
+    story.change(stop=STOPS[0], forgets=True)  # what it was at first
+    story.run(None)
+    story.nothing_outdated_is_still_going_out()
+    story.what_goes_on_has_been_said()
+
+
+@pytest.mark.parametrize("fuse", range(6))
+def test_a_price_that_is_what_it_was_after_a_death_is_said_once(fuse: int):
+    story = FuelStory()
+    story.begin(hour=8)
+    story.run(None)
+    story.correct(new=720, forgets=False)
+    story.run(fuse)
+    story.correct(new=710, forgets=True)  # what it was at first
+    story.run(None)
+    story.what_nobody_has_heard_yet_is_the_newest()
