@@ -6,7 +6,9 @@ us; the last process to leave in order stops them. There is no other storage cod
 """
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
@@ -42,6 +44,7 @@ EMBEDDED = "embedded"
 CONNECT_SECONDS = 5
 REDIS_SECONDS = 5.0  # no command, a blocking read included, may take longer
 WATCH_SECONDS = 0.2
+_OUT_OF_SPACE = 14031  # MongoDB's own code; its storage engine says it in words
 
 # what a URI need not say; what it does say wins
 MONGO_OPTIONS: dict[str, Any] = {
@@ -67,6 +70,13 @@ async def open_mongo(settings: Settings) -> AsyncIterator[AsyncMongoClient[Docum
             yield client
         except ConnectionFailure as error:
             raise ServerAway(_went_away("MongoDB", uri, type(error).__name__)) from error
+        except OperationFailure as error:
+            if not _is_about_space(error):
+                raise
+            where = _without_password(uri)
+            raise ServerAway(
+                f"the disk of MongoDB at {where} is full: free space, then start again"
+            ) from error
 
 
 @asynccontextmanager
@@ -134,8 +144,11 @@ async def _watch(servers: Sequence[Daemon], on_restart: Callable[[str], None]) -
             try:
                 if await server.revive():
                     on_restart(server.program)
-            except ConfigError:
-                log.exception("embedded.not_restarted", extra={"server": server.program})
+            except ConfigError as error:
+                log.error(  # noqa: TRY400 - the sentence says it all, five times a second
+                    "embedded.not_restarted",
+                    extra={"server": server.program, "reason": str(error)},
+                )
         await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -195,6 +208,10 @@ async def _greet_mongo(client: AsyncMongoClient[Document], uri: str) -> None:
             f"setting mongo.uri: the MongoDB at {_without_password(uri)} is not a replica set, "
             "which transactions need; start it with --replSet and run rs.initiate()"
         )
+
+
+def _is_about_space(error: OperationFailure) -> bool:
+    return error.code == _OUT_OF_SPACE or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _went_away(server: str, address: str, how: str) -> str:
