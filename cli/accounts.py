@@ -17,6 +17,8 @@ from domain.rights import check_grants
 from push.audit import Audit
 from storage.stores import open_stores
 
+LONGEST_NAME = 40  # as in the console
+
 admin = typer.Typer(help="Operators of the console 工作人员.", no_args_is_help=True)
 apikey = typer.Typer(help="Keys for departments' systems 接口密钥.", no_args_is_help=True)
 
@@ -67,6 +69,9 @@ def create_key(
     Example: `python run.py apikey create --account city --name 水务集团 --scopes broadcasts:write`
     """
     settings = settings_of(config)
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ConfigError(f"--name is 1 to {LONGEST_NAME} printable characters: say who uses it")
     wanted = {scope.strip() for scope in scopes.split(",") if scope.strip()}
     chosen = [scope for scope in SCOPES if scope in wanted]
     wrong = sorted(wanted - set(SCOPES))

@@ -6,6 +6,7 @@ A check never raises for what it looks for: a refusal of the platform is its fin
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from config.settings import AccountSettings
 from connectors.wechat.api import WeChatApi
@@ -214,7 +215,11 @@ class AccountCheck:
                 about=self.about,
                 verdict="bad",
                 detail=f"{base} does not answer",
-                remedy="check api_base, the network and the firewall",
+                remedy=(
+                    "run `python run.py sandbox`, or set its api_base to the demo's port"
+                    if urlsplit(base).hostname in ("127.0.0.1", "localhost", "::1")
+                    else "check api_base, the network and the firewall"
+                ),
                 say=Sentence("{base} 没有回答", base=base),
                 do=Sentence("检查设置 api_base、出口网络和防火墙。"),
             )

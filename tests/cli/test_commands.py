@@ -189,6 +189,15 @@ async def test_a_key_for_what_is_not_there_is_refused(command, arguments, said):
     assert said in done.err
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 41, "water\x1b[31m"])
+def test_a_key_is_for_somebody_whose_name_can_be_read(name):
+    words = ["apikey", "create", "--account", "city", "--scopes", "notices:write", "--name", name]
+
+    answer = CliRunner().invoke(app, words)
+
+    assert str(answer.exception).startswith("--name is 1 to 40 printable characters")
+
+
 async def test_the_menu_is_published_and_shown(command):
     before = await command("menu", "show", "--account", "city")
     published = await command("menu", "publish", "--account", "city")
