@@ -69,8 +69,7 @@ SPILT = """() => {
     if (place.right > widest + 1 && !scrolls) told("too wide", one);
     if (place.left < -1) told("beside the window", one);
     const clips = ["hidden", "clip"].includes(getComputedStyle(one).overflowX);
-    const asOnPhones = one.closest(".menu-phone-name");  // a preview: WeChat cuts names there too
-    if (clips && !asOnPhones && one.scrollWidth > one.clientWidth + 1 && one.textContent.trim())
+    if (clips && one.scrollWidth > one.clientWidth + 1 && one.textContent.trim())
       told("cut off", one);
   }
   return found.slice(0, 4);
