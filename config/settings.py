@@ -119,7 +119,7 @@ class SecuritySettings(_Section):
     @property
     def is_for_trying_out(self) -> bool:
         """Whether one of these is a key that everyone can read in the repository."""
-        return any(True for _ in self.public_keys())
+        return any(self.public_keys())
 
     def public_keys(self) -> Iterator[str]:
         """Name the keys that everyone can read in the repository."""

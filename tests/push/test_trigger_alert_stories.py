@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from config.catalogue import load_catalogue
 from domain.alert import LEVELS, rank
@@ -21,7 +21,7 @@ from domain.alert_record import AlertRecord
 from domain.audience import Got
 from push.triggers.alerts import WAITING, AlertDesk
 from tests.support.caps import cap, reference
-from tests.support.stories import CITY, Fuse, Killed, Said, Voice
+from tests.support.stories import CITY, Fuse, Mortal, Said, Voice
 
 CATALOGUE = load_catalogue()
 DISTRICTS = ("440303", "440304", "440305")
@@ -98,13 +98,12 @@ class Broadcasts:
         return await self.find(key)
 
 
-class Story(RuleBasedStateMachine):
+class Story(Mortal):
     """An issuer's messages about one storm, heard one after another."""
 
     @initialize(is_lost=st.booleans(), level=st.sampled_from(LEVELS[1:]))
     def begin(self, is_lost: bool, level: str) -> None:
-        self.fuse = Fuse()
-        self.voice, self.records = Voice(self.fuse), Records(self.fuse)
+        self.records = Records(self.fuse)
         self.names: list[tuple[str, datetime]] = []
         self.waiting: list[bytes] = []
         self.heard: list[bytes] = []
@@ -141,30 +140,15 @@ class Story(RuleBasedStateMachine):
         self.waiting.append(document)
         self.newest = (kind, level, frozenset(regions))
 
-    @rule(fuse=st.one_of(st.none(), st.integers(0, 8)))
-    def run(self, fuse: int | None) -> None:
-        """Say what was left unsaid, then hear all that is new; dying leaves the rest."""
-        self.fuse.left = fuse
-        try:
-            asyncio.run(self.hear())
-        except Killed:
-            pass
-        finally:
-            self.fuse.left = None
-
-    @rule()
-    def die_just_after_speaking(self) -> None:
-        self.fuse.after_speaking = True
-        try:
-            self.run(None)
-        finally:
-            self.fuse.after_speaking = False
-
     @rule()
     def begin_again(self) -> None:
         """The feed was reset: everything comes again."""
         self.waiting = self.heard + self.waiting
         self.heard = []
+
+    def live(self) -> None:
+        """Say what was left unsaid, then hear all that is new; dying leaves the rest."""
+        asyncio.run(self.hear())
 
     async def hear(self) -> None:
         store = Broadcasts(self.voice)
@@ -178,11 +162,6 @@ class Story(RuleBasedStateMachine):
 
     def now(self) -> datetime:
         return self.voice.now
-
-    @rule()
-    def deliver(self) -> None:
-        for said in self.voice.said.values():
-            said.is_heard = said.is_heard or not said.is_stopped
 
     # --- what always holds ----------------------------------------------------------------
 
@@ -228,7 +207,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def nobody_hears_a_level_twice(self) -> None:
         before: dict[str, Said] = {}
-        for key, said in self.voice.said.items() if hasattr(self, "voice") else ():
+        for key, said in self.voice.said.items():
             if said.phase == "cancel":
                 before = {}
                 continue

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from config.workdays import national_calendar
 from connectors.news_feed import NewsPage
@@ -19,83 +19,20 @@ from domain.city_news import Detour, FuelDecision, FuelPrice
 from domain.clock import BEIJING
 from push.triggers.detours import detour_trigger, note
 from push.triggers.fuel import FuelTrigger, matter
-from push.triggers.ports import Cursor, Visit
-from tests.support.stories import CITY, Feed, Fuse, Items, Killed, Voice, at_once
+from tests.support.stories import Told
 
 OVER = ("restored", "cancelled")
 STOPS = ("市民中心", "莲花村", "岗厦北")
 WINDOW_DAY = date(2026, 11, 24)
 
 
-class Told(RuleBasedStateMachine):
-    """A feed with one thing in it, a trigger that reads it, and a process that may die."""
+class City(Told):
+    """One piece of a city's news."""
 
-    trigger: Any
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fuse = Fuse()
-        self.feed = Feed(lambda found, **page: NewsPage(news=found, **page))
-        self.items, self.voice = Items(self.fuse), Voice(self.fuse)
-        self.cursor: Cursor | None = None
-        self.is_read = False
-
-    def publish(self, one: Any, *, forgets: bool = False) -> None:
-        self.newest = one
-        if forgets:  # the feed was rebuilt and holds the newest revision only
-            self.feed.forget()
-        self.feed.entries.append(one)
-        self.is_read = False
-
-    @rule(back=st.integers(1, 3))
-    def repeat_something_old(self, back: int) -> None:
-        self.feed.entries.append(self.feed.entries[-min(back, len(self.feed.entries))])
-        self.is_read = False
-
-    @rule()
-    def reset(self) -> None:
-        self.feed.epoch += 1
-
-    @rule()
-    def deliver(self) -> None:
-        for said in self.voice.said.values():
-            if not said.is_stopped and (said.order.at or self.voice.now) <= self.voice.now:
-                said.is_heard = True
-
-    @rule(fuse=st.one_of(st.none(), st.integers(0, 8)))
-    def run(self, fuse: int | None) -> None:
-        self.fuse.left = fuse
-        try:
-            outcome = at_once(self.trigger.run(self.visit()))
-            self.cursor, self.is_read = outcome.cursor, not outcome.more
-        except Killed:
-            self.is_read = False
-        finally:
-            self.fuse.left = None
-
-    @rule()
-    def die_just_after_speaking(self) -> None:
-        self.fuse.after_speaking = True
-        try:
-            self.run(None)
-        finally:
-            self.fuse.after_speaking = False
-
-    def visit(self) -> Visit:
-        async def save(cursor: Cursor) -> None:
-            self.fuse.burn()
-            self.cursor = cursor
-
-        return Visit(
-            account=CITY, now=self.voice.now, cursor=self.cursor, emit=self.voice, save=save
-        )
-
-    @property
-    def going_out(self) -> list[Any]:
-        return [said for said in self.voice.said.values() if not said.is_stopped]
+    page = staticmethod(lambda found, **page: NewsPage(news=found, **page))
 
 
-class DetourStory(Told):
+class DetourStory(City):
     """One detour, announced, changed back and forth, and ended."""
 
     @initialize(is_baseline=st.booleans(), days=st.integers(1, 9))
@@ -168,7 +105,7 @@ class DetourStory(Told):
             heard = heard or said.is_heard
 
 
-class FuelStory(Told):
+class FuelStory(City):
     """One window: a decision, corrected back and forth before and after five o'clock."""
 
     @initialize(hour=st.integers(8, 23))

@@ -12,27 +12,24 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from connectors.outage_feed import OutagePage
 from domain.outage import OVER, Outage, Phase
 from push.triggers.outages import OutageTrigger
-from push.triggers.ports import Cursor, Visit
 from tests.support.departments import outage
-from tests.support.stories import CITY, Feed, Fuse, Items, Killed, Said, Voice, at_once
+from tests.support.stories import Said, Told
 
 
-class Story(RuleBasedStateMachine):
+class Story(Told):
     """One interruption in the feed, and everything that may happen to it and to us."""
+
+    page = staticmethod(lambda found, **page: OutagePage(outages=found, **page))
 
     @initialize(is_baseline=st.booleans(), start=st.integers(1, 60))
     def begin(self, is_baseline: bool, start: int) -> None:
-        self.fuse = Fuse()
-        self.feed = Feed(lambda found, **page: OutagePage(outages=found, **page))
-        self.items, self.voice = Items(self.fuse), Voice(self.fuse)
-        self.cursor: Cursor | None = None
+        self.trigger = OutageTrigger(self.feed, self.items, pages=50)
         self.is_baseline = is_baseline
-        self.is_read = False
         self.replaced: Outage | None = None
         if not is_baseline:
             self.run(None)
@@ -42,11 +39,6 @@ class Story(RuleBasedStateMachine):
         begins = self.voice.now + timedelta(hours=start)
         ends = begins + timedelta(hours=hours)
         return replace(one, phases=(Phase("off", begins, ends),), planned_end=ends)
-
-    def publish(self, one: Outage) -> None:
-        self.newest = one
-        self.feed.entries.append(one)
-        self.is_read = False
 
     @property
     def next(self) -> Outage:
@@ -58,9 +50,8 @@ class Story(RuleBasedStateMachine):
         forgets=st.booleans(),
     )
     def move(self, start: int, hours: int, forgets: bool) -> None:
-        self.publish(self.timed(replace(self.next, status="changed"), start, hours))
-        if forgets:  # the feed was rebuilt and holds the newest revision only
-            self.feed.forget(self.newest)
+        moved = self.timed(replace(self.next, status="changed"), start, hours)
+        self.publish(moved, forgets=forgets)
 
     @precondition(lambda self: self.newest.status not in OVER)
     @rule(reason=st.sampled_from(["阀门更换", "水表更换"]))
@@ -91,15 +82,6 @@ class Story(RuleBasedStateMachine):
         self.feed.entries.append(self.replaced)
         self.is_read = False
 
-    @rule(back=st.integers(1, 3))
-    def repeat_something_old(self, back: int) -> None:
-        self.feed.entries.append(self.feed.entries[-min(back, len(self.feed.entries))])
-        self.is_read = False
-
-    @rule()
-    def reset(self) -> None:
-        self.feed.epoch += 1
-
     @rule()
     def come_near(self) -> None:
         """Jump to eleven hours before it starts: the reminder is due."""
@@ -112,50 +94,13 @@ class Story(RuleBasedStateMachine):
         self.voice.now += timedelta(hours=hours)
         self.is_read = False
 
-    @rule()
-    def deliver(self) -> None:
-        for said in self.voice.said.values():
-            if not said.is_stopped:
-                said.is_heard = True
-
-    @rule(fuse=st.one_of(st.none(), st.integers(0, 12)))
-    def run(self, fuse: int | None) -> None:
-        trigger = OutageTrigger(self.feed, self.items, pages=50)
-        self.fuse.left = fuse
-        try:
-            self.cursor = at_once(trigger.run(self.visit())).cursor
-            self.is_read = True
-        except Killed:
-            self.is_read = False
-        finally:
-            self.fuse.left = None
-
-    @rule()
-    def die_just_after_speaking(self) -> None:
-        self.fuse.after_speaking = True
-        try:
-            self.run(None)
-        finally:
-            self.fuse.after_speaking = False
-
-    def visit(self) -> Visit:
-        async def save(cursor: Cursor) -> None:
-            self.fuse.burn()
-            self.cursor = cursor
-
-        return Visit(
-            account=CITY, now=self.voice.now, cursor=self.cursor, emit=self.voice, save=save
-        )
-
     # --- what always holds ----------------------------------------------------------------
 
     @invariant()
     def nothing_outdated_is_still_going_out(self) -> None:
-        if not getattr(self, "is_read", False):
+        if not self.is_read:
             return
-        for said in self.voice.said.values():
-            if said.is_stopped:
-                continue
+        for said in self.going_out:
             if self.newest.status in OVER:
                 assert said.phase in ("restored", "cancelled")
             elif said.phase in ("restored", "cancelled"):  # true of a time that has passed
@@ -166,15 +111,13 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def what_is_to_come_has_been_said(self) -> None:
-        if not getattr(self, "is_read", False) or self.is_baseline:
+        if not self.is_read or self.is_baseline:
             return
         if self.newest.status not in OVER and self.voice.now < self.newest.end:
-            assert any(not said.is_stopped for said in self.voice.said.values())
+            assert self.going_out
 
     @invariant()
     def nobody_is_reminded_twice_of_one_time(self) -> None:
-        if not hasattr(self, "voice"):
-            return
         reminders = [
             said.order.data["start"]
             for said in self.voice.said.values()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from domain.ids import OpenId
 from domain.masking import Plate
@@ -24,7 +24,7 @@ from push.triggers.violations import ViolationTrigger
 from storage.mongo.vehicle_watch import Pending, Watch
 from tests.support.clock import START
 from tests.support.departments import source, violation
-from tests.support.stories import CITY, Fuse, Items, Killed, Voice
+from tests.support.stories import CITY, Fuse, Items, Mortal
 
 MOST = 12
 CAR = Vehicle(id="car", plate=Plate("粤B88888"), plate_type="02", digits="6666", bound_at=START)
@@ -96,13 +96,12 @@ class Around:
         )
 
 
-class Story(RuleBasedStateMachine):
+class Story(Mortal):
     """A vehicle with its baseline, and new records every now and then."""
 
     @initialize()
     def begin(self) -> None:
-        self.fuse = Fuse()
-        self.voice, self.around = Voice(self.fuse), Around()
+        self.around = Around()
         self.row = Row(self.fuse, self.voice.now)
         self.publish()
         self.run(None)
@@ -131,28 +130,13 @@ class Story(RuleBasedStateMachine):
     def pass_time(self, hours: int) -> None:
         self.voice.now += timedelta(hours=hours)
 
-    @rule(fuse=st.one_of(st.none(), st.integers(0, 4)))
-    def run(self, fuse: int | None) -> None:
+    def live(self) -> None:
         around, items = self.around, Items(self.fuse)
         trigger = ViolationTrigger(around, self.row, items, around, around)
         visit = Visit(
             account=CITY, now=self.voice.now, cursor=None, emit=self.voice, save=self.unused
         )
-        self.fuse.left = fuse
-        try:
-            asyncio.run(trigger.run(visit))
-        except* Killed:
-            pass  # as it happens
-        finally:
-            self.fuse.left = None
-
-    @rule()
-    def die_just_after_speaking(self) -> None:
-        self.fuse.after_speaking = True
-        try:
-            self.run(None)
-        finally:
-            self.fuse.after_speaking = False
+        asyncio.run(trigger.run(visit))
 
     async def unused(self, cursor: Any) -> None:
         raise AssertionError("the watch has no mark")
@@ -165,8 +149,7 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_told_twice(self) -> None:
-        if hasattr(self, "voice"):
-            assert len(self.told) == len(set(self.told))
+        assert len(self.told) == len(set(self.told))
 
     def teardown(self) -> None:
         """In the end everything that is still open was told."""

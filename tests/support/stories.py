@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
 from connectors.feeds import MarkUnknown
 from domain.ids import AccountId, TopicId
 from push.notices import NoticeOrder
 from push.orders import BroadcastOrder
-from push.triggers.ports import Outcome
+from push.triggers.ports import Cursor, Outcome, Trigger, Visit
 from storage.mongo.triggers import Item
 from tests.support.clock import START
 
@@ -154,3 +157,87 @@ def at_once(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     except StopIteration as done:
         return done.value
     raise AssertionError("it waited for something")
+
+
+class Mortal(RuleBasedStateMachine):
+    """Any story of a process that may die anywhere; `live` is what it does in one run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = Fuse()
+        self.voice = Voice(self.fuse)
+        self.has_died = False  # in its last run
+
+    def live(self) -> None:
+        raise NotImplementedError
+
+    @rule(fuse=st.one_of(st.none(), st.integers(0, 12)))
+    def run(self, fuse: int | None) -> None:
+        self.fuse.left, self.has_died = fuse, False
+        try:
+            self.live()
+        except* Killed:
+            self.has_died = True
+        finally:
+            self.fuse.left = None
+
+    @rule()
+    def die_just_after_speaking(self) -> None:
+        self.fuse.after_speaking = True
+        try:
+            self.run(None)
+        finally:
+            self.fuse.after_speaking = False
+
+    @rule()
+    def deliver(self) -> None:
+        for said in self.going_out:
+            if (said.order.at or self.voice.now) <= self.voice.now:
+                said.is_heard = True
+
+    @property
+    def going_out(self) -> list[Said]:
+        return [said for said in self.voice.said.values() if not said.is_stopped]
+
+
+class Told(Mortal):
+    """A feed with one thing in it, and a trigger that reads it; `page` makes the feed's pages."""
+
+    trigger: Trigger
+    page: Callable[..., Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feed, self.items = Feed(self.page), Items(self.fuse)
+        self.cursor: Cursor | None = None
+        self.is_read = False  # all of it, and nothing has happened since
+
+    def publish(self, one: Any, *, forgets: bool = False) -> None:
+        self.newest = one
+        if forgets:  # the feed was rebuilt and holds the newest revision only
+            self.feed.forget()
+        self.feed.entries.append(one)
+        self.is_read = False
+
+    @rule(back=st.integers(1, 3))
+    def repeat_something_old(self, back: int) -> None:
+        self.feed.entries.append(self.feed.entries[-min(back, len(self.feed.entries))])
+        self.is_read = False
+
+    @rule()
+    def reset(self) -> None:
+        self.feed.epoch += 1
+
+    def live(self) -> None:
+        self.is_read = False
+        outcome = at_once(self.trigger.run(self.visit()))
+        self.cursor, self.is_read = outcome.cursor, not outcome.more
+
+    def visit(self) -> Visit:
+        async def save(cursor: Cursor) -> None:
+            self.fuse.burn()
+            self.cursor = cursor
+
+        return Visit(
+            account=CITY, now=self.voice.now, cursor=self.cursor, emit=self.voice, save=save
+        )
