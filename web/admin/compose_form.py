@@ -20,7 +20,6 @@ from domain.sentence import Sentence, joined
 from push.composing import LONGEST_URL
 from push.orders import BroadcastOrder, Fault
 from web.admin.compose_rule import Raw, RuleIncomplete, fields_of, node_of, read_node, rule_of
-from web.admin.forms import upright
 
 LONGEST_TITLE, LONGEST_VALUE, LONGEST_TAG = 100, 500, 32
 MOST_CHOSEN = 100  # topics, regions, tags, broadcasts
@@ -31,10 +30,8 @@ _FIRST, _LAST = datetime(2011, 1, 1, tzinfo=BEIJING), datetime(2200, 1, 1, tzinf
 
 
 def cleaned(arguments: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Return a form without marks that turn the direction of writing, and with plain line ends."""
-    return {
-        name: [upright(value).strip() for value in values] for name, values in arguments.items()
-    }
+    """Return a form without blanks around its values."""
+    return {name: [value.strip() for value in values] for name, values in arguments.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
