@@ -49,6 +49,8 @@ def data_dir() -> Iterator[Path]:
 async def mongo_client(data_dir: Path) -> AsyncIterator[AsyncMongoClient[Document]]:
     """The client of the session's mongod; most tests want `mongo`."""
     async with open_mongo(make_settings(data_dir)) as client:
+        # it would delete by its own clock what is still young by the test's
+        await client.admin.command({"setParameter": 1, "ttlMonitorEnabled": False})
         yield client
 
 
